@@ -1,0 +1,112 @@
+// The port to the content-addressed store of one host. A blob is partial until every piece is in and its verdict is
+// known, then complete and read-only. Callers verify; the store never loses or mixes up what it was given.
+
+import type { PieceProof } from './attestation.ts';
+import type { Bitfield } from './bitfield.ts';
+import type { Digest } from './digest.ts';
+import type { SnapshotId } from './ids.ts';
+import type { Manifest } from './manifest.ts';
+import type { BlobSpec } from './piece-map.ts';
+import type { PinnedRef } from './source.ts';
+
+export interface StoredBlob {
+  readonly digest: Digest;
+  readonly sizeBytes: number;
+  readonly pieceLengthBytes: number;
+  /** Other digests of the same bytes. */
+  readonly aliases: readonly Digest[];
+  readonly state: 'partial' | 'complete';
+  /** Bytes of verified pieces. */
+  readonly heldBytes: number;
+  readonly lastUsedAtMs: number;
+}
+
+/** Digests of a whole file, computed over what is on disk. */
+export interface WholeDigests {
+  readonly sha256: Digest;
+  readonly gitSha1: Digest;
+}
+
+/** One blob, open for reading and writing pieces. Open once per host; users of it are counted. */
+export interface OpenBlob {
+  readonly spec: BlobSpec;
+  readonly state: 'partial' | 'complete';
+  /** Verified pieces; live. */
+  readonly held: Bitfield;
+
+  /** The proof that came with a held piece. */
+  proof(index: number): PieceProof | undefined;
+
+  /** Replaces the proof of a held piece with one of the same digest (after a check of the whole by this host). */
+  setProof(index: number, proof: PieceProof): Promise<void>;
+
+  /**
+   * Stores a piece that the caller has verified. Resolves when the bytes are written and the journal has it queued;
+   * a crash after that loses at most the last unflushed pieces, never the consistency. Writing a held piece is a no-op.
+   */
+  write(index: number, bytes: Uint8Array, proof: PieceProof): Promise<void>;
+
+  /**
+   * Reads `target.length` bytes of a held piece from `offset` in it. Throws `piece_corrupt` where the file was
+   * changed behind the store's back, `disk_io`.
+   */
+  read(index: number, offset: number, target: Uint8Array): Promise<void>;
+
+  /**
+   * The digests of the whole content: hashing follows the held prefix as it grows, in a worker, and resolves once the
+   * last piece is hashed. Call it early to have the result early.
+   */
+  wholeDigests(signal: AbortSignal): Promise<WholeDigests>;
+
+  /** Makes a full partial blob complete: durable, read-only, found under its digest and the aliases. */
+  commit(aliases: readonly Digest[]): Promise<void>;
+
+  /** Forgets pieces (found to be wrong) so that they are fetched again. A complete blob becomes partial. */
+  drop(indexes: readonly number[]): Promise<void>;
+
+  /** Forgets the blob altogether, partial file, journal and all. */
+  discard(): Promise<void>;
+
+  /** Gives up this use; the last one closes the file. Idempotent per handle. */
+  close(): Promise<void>;
+}
+
+/** What the host knows of a snapshot. */
+export interface StoredSnapshot {
+  readonly id: SnapshotId;
+  readonly ref: PinnedRef;
+  readonly manifest: Manifest;
+}
+
+export interface BlobStore {
+  /** Opens a blob, partial or complete, creating it where absent. The blob is not evicted while open. */
+  open(spec: BlobSpec): Promise<OpenBlob>;
+
+  /** A complete blob by its digest or an alias, after checking that its file is the one that was committed. */
+  find(digest: Digest): Promise<StoredBlob | undefined>;
+
+  list(): StoredBlob[];
+
+  /** Removes a blob; whether there was one. Throws `store_locked` while it is open. */
+  remove(digest: Digest): Promise<boolean>;
+
+  /**
+   * Puts a complete blob at an absolute path: reflink, else a read-only hard link whose change is found before the
+   * blob is served again, else a copy. Atomic; the parent folder must exist. `replace` allows an existing target.
+   */
+  materialize(digest: Digest, target: string, options: MaterializeOptions): Promise<MaterializeMethod>;
+
+  /** Remembers a snapshot under its pinned ref and its id. */
+  putSnapshot(snapshot: StoredSnapshot, refKey: string): Promise<void>;
+  snapshot(id: SnapshotId): StoredSnapshot | undefined;
+  /** The snapshot last stored under a key made from a pinned ref (and filters). */
+  snapshotByRef(refKey: string): StoredSnapshot | undefined;
+}
+
+export interface MaterializeOptions {
+  readonly replace: boolean;
+  /** `copy` gives a private, writable file; `link` allows a reflink or hard link. Default `link`. */
+  readonly method?: 'link' | 'copy';
+}
+
+export type MaterializeMethod = 'reflink' | 'hardlink' | 'copy';
