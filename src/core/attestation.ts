@@ -184,6 +184,15 @@ export class TrustedReaders {
     return [...this.#readers.values()].map(({ grant }) => grant);
   }
 
+  readers(): PeerId[] {
+    return [...this.#readers.keys()];
+  }
+
+  /** Whether a peer has a grant here. */
+  isReader(peer: PeerId): boolean {
+    return this.#readers.has(peer);
+  }
+
   /** Whether a trusted reader says that the blob's piece has this digest. */
   vouchesForPiece(blob: BlobSpec, index: number, proof: PieceProof): boolean {
     const reader = this.#readers.get(proof.signer);

@@ -1,0 +1,39 @@
+// The named limits of one host's share of a swarm.
+
+import { MiB } from '../core/index.ts';
+
+export interface SwarmLimits {
+  /** Bytes asked of neighbours and not yet stored, over all links. Bounds the receive buffers. Default 64 MiB. */
+  readonly maxInFlightBytes: number;
+  /** Bytes asked of one neighbour at once; at least two pieces are. Default 4 MiB. */
+  readonly linkWindowBytes: number;
+  /** Origin reads at once. Default 4. */
+  readonly originReads: number;
+  /** A blob is split over free reads into parts of at least this. Default 64 MiB: requests are scarce at hubs. */
+  readonly minReadBytes: number;
+  /**
+   * How far the reader may run ahead of the swarm: bytes read from the origin that no neighbour holds yet. It is what
+   * has to be read again when the reader dies. Default 32 MiB, at least two pieces for each read.
+   */
+  readonly originLeadBytes: number;
+  /** A read that waits for the swarm goes on after this long without any progress of the swarm. Default 15 s. */
+  readonly holdPatienceMs: number;
+  /** A request is overdue after this, or after four times what a piece takes on average. Default 1,500 ms. */
+  readonly overdueMs: number;
+  /** Pause before a lost neighbour is dialled again; doubles with each failure up to 30 s. Default 500 ms. */
+  readonly redialMs: number;
+  /** Neighbours dialled in vain this often are given up until the scheduler names them again. Default 6. */
+  readonly maxDials: number;
+}
+
+export const DEFAULT_SWARM_LIMITS: SwarmLimits = {
+  maxInFlightBytes: 64 * MiB,
+  linkWindowBytes: 4 * MiB,
+  originReads: 4,
+  minReadBytes: 64 * MiB,
+  originLeadBytes: 32 * MiB,
+  holdPatienceMs: 15_000,
+  overdueMs: 1500,
+  redialMs: 500,
+  maxDials: 6,
+};

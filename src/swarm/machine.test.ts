@@ -1,0 +1,152 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Bitfield, MiB, toRanges } from '../core/index.ts';
+import { SwarmWorld, someError } from '../testing/swarm-world/index.ts';
+import { step } from './index.ts';
+
+function firstHost(world: SwarmWorld): SwarmWorld['hosts'][number] {
+  const [host] = world.hosts;
+  assert.ok(host);
+  return host;
+}
+
+test('a host alone reads everything from the origin once and gives the lease back', () => {
+  const world = new SwarmWorld({ seed: 1, hosts: 1, pieces: 100 });
+  world.start();
+  world.run(60_000);
+  assert.equal(world.done, true);
+  assert.equal(world.originPieces, 100);
+  assert.deepEqual(world.leasesDone, [1]);
+});
+
+for (const hosts of [2, 8, 40]) {
+  test(`a swarm of ${hosts} reads the origin once and everybody gets everything`, () => {
+    const world = new SwarmWorld({ seed: 7, hosts, pieces: 128 });
+    world.start();
+    world.run(600_000);
+    assert.equal(world.done, true, `not done: ${world.hosts.map((host) => host.state.held.count).join(' ')}`);
+    assert.equal(world.originPieces, 128);
+  });
+}
+
+test('with a slow origin the last host finishes soon after the first', () => {
+  const world = new SwarmWorld({ seed: 3, hosts: 20, pieces: 128, pieceMs: 10, originPieceMs: 20 });
+  world.start();
+  world.run(600_000);
+  const last = Math.max(...world.hosts.map((host) => host.finishedMs ?? Number.POSITIVE_INFINITY));
+  const alone = 128 * 20;
+  assert.ok(last <= alone * 1.3, `${last} ms, where the origin alone takes ${alone} ms`);
+});
+
+test('few pieces are sent twice to the same host', () => {
+  const world = new SwarmWorld({ seed: 5, hosts: 20, pieces: 128 });
+  world.start();
+  world.run(600_000);
+  const needed = 19 * 128;
+  assert.ok(world.sentPieces <= needed * 1.1, `${world.sentPieces} sent, ${needed} needed`);
+});
+
+test('the reader does not run further ahead of the swarm than its limit', () => {
+  const world = new SwarmWorld({
+    seed: 9,
+    hosts: 5,
+    pieces: 400,
+    pieceMs: 50,
+    originPieceMs: 1,
+    limits: { originLeadBytes: 16 * MiB, originReads: 4 },
+  });
+  world.start();
+  for (let until = 100; !world.done && until < 100_000; until += 100) {
+    world.run(until);
+    const ahead = firstHost(world).state.unshared.size;
+    assert.ok(ahead <= 16 + 4 + 1, `${ahead} pieces ahead`);
+  }
+  assert.equal(world.done, true);
+});
+
+test('after the reader died a new one reads only what nobody holds', () => {
+  const world = new SwarmWorld({ seed: 11, hosts: 10, pieces: 200, originPieceMs: 20 });
+  world.start();
+  world.run(1_000);
+  const reader = firstHost(world);
+  world.kill(reader);
+  const living = world.hosts.filter((host) => host.alive);
+  const union = new Bitfield(200);
+  for (const host of living) for (const piece of host.state.held.values()) union.add(piece);
+  const before = world.originPieces;
+  const [heir] = living;
+  assert.ok(heir);
+  world.lease(heir, 2, toRanges(union.missing()));
+  world.run(600_000);
+  assert.equal(world.done, true);
+  assert.equal(world.originPieces - before, 200 - union.count);
+});
+
+test('a peer that served wrong bytes is banned and not asked again', () => {
+  const world = new SwarmWorld({ seed: 1, hosts: 2, pieces: 4 });
+  const { state } = firstHost(world);
+  const liar = world.hosts[1]?.info;
+  assert.ok(liar);
+  step(state, { kind: 'neighbours', peers: [liar] }, 0);
+  const asked = step(state, { kind: 'linkUp', peer: liar.id, held: Bitfield.full(4) }, 1);
+  assert.ok(asked.some((effect) => effect.kind === 'request'));
+  const effects = step(
+    state,
+    { kind: 'requestFailed', peer: liar.id, piece: 0, reason: 'corrupt', retryAfterMs: 0 },
+    2,
+  );
+  assert.deepEqual(effects, [{ kind: 'ban', peer: liar.id, piece: 0 }]);
+  assert.deepEqual(step(state, { kind: 'neighbours', peers: [liar] }, 60_000), []);
+});
+
+test('an origin error ends the lease after the running reads ended', () => {
+  const world = new SwarmWorld({
+    seed: 1,
+    hosts: 1,
+    pieces: 400,
+    limits: { originReads: 2, minReadBytes: MiB },
+  });
+  const { state } = firstHost(world);
+  const reads = step(state, { kind: 'lease', epoch: 3, spans: [{ start: 0, end: 400 }] }, 0);
+  assert.deepEqual(
+    reads.map((effect) => effect.kind),
+    ['read', 'read'],
+  );
+  assert.deepEqual(step(state, { kind: 'readEnded', readId: 1, error: someError }, 1), []);
+  assert.deepEqual(step(state, { kind: 'readEnded', readId: 2, error: undefined }, 2), [
+    { kind: 'leaseDone', epoch: 3, error: someError },
+  ]);
+});
+
+test('held pieces inside a lease are not read again', () => {
+  const world = new SwarmWorld({ seed: 1, hosts: 1, pieces: 10, limits: { originReads: 8 } });
+  const { state } = firstHost(world);
+  for (const piece of [3, 4, 7]) step(state, { kind: 'stored', piece, from: 'origin' }, 0);
+  const reads = step(state, { kind: 'lease', epoch: 1, spans: [{ start: 0, end: 10 }] }, 0);
+  assert.deepEqual(
+    reads.flatMap((effect) => (effect.kind === 'read' ? [effect.pieces] : [])),
+    [
+      { start: 0, end: 3 },
+      { start: 5, end: 7 },
+      { start: 8, end: 10 },
+    ],
+  );
+});
+
+test('an abandoned blob is neither read nor asked for', () => {
+  const world = new SwarmWorld({ seed: 1, hosts: 1, pieces: 10 });
+  const { state } = firstHost(world);
+  step(state, { kind: 'abandon', pieces: { start: 0, end: 10 } }, 0);
+  const effects = step(state, { kind: 'lease', epoch: 1, spans: [{ start: 0, end: 10 }] }, 0);
+  assert.deepEqual(effects, [{ kind: 'leaseDone', epoch: 1, error: undefined }]);
+});
+
+test('the same events with the same seed give the same decisions', () => {
+  const trace = (): string => {
+    const world = new SwarmWorld({ seed: 21, hosts: 12, pieces: 64 });
+    world.start();
+    world.run(600_000);
+    return `${world.nowMs} ${world.sentPieces} ${world.hosts.map((host) => host.finishedMs).join(' ')}`;
+  };
+  assert.equal(trace(), trace());
+});

@@ -1,0 +1,197 @@
+// One host's share of one snapshot's swarm, as a pure machine: what was heard goes in, what to do comes out. No clock,
+// no chance but the seeded one, no socket, no file: the shell in src/daemon and the simulator run this same code.
+//
+// Invariants: a piece is announced only after `stored`; a piece in a running origin read of this host is asked of
+// nobody; in-flight bytes stay under their limit; a banned peer is neither asked nor dialled.
+
+import { assert, type Bitfield, type PeerId, type PeerInfo, type Range, unreachable } from '../core/index.ts';
+import { endLease, endRead, forgetRuns, paceReads, startReads, takeLease } from './origin.ts';
+import { fillWindows } from './picker.ts';
+import { addCopy, dropClaim, isBeingRead, type LinkState, removeCopies, type SwarmState } from './state.ts';
+import type { RequestFailure, SwarmEffect, SwarmEvent } from './types.ts';
+
+/** Changes the state by one event and says what to do about it. Deterministic. */
+export function step(state: SwarmState, event: SwarmEvent, nowMs: number): SwarmEffect[] {
+  const effects: SwarmEffect[] = [];
+  apply(state, event, nowMs, effects);
+  startReads(state, effects);
+  fillWindows(state, nowMs, effects);
+  endLease(state, effects);
+  paceReads(state, nowMs, effects);
+  return effects;
+}
+
+function apply(state: SwarmState, event: SwarmEvent, nowMs: number, effects: SwarmEffect[]): void {
+  switch (event.kind) {
+    case 'neighbours':
+      return addNeighbours(state, event.peers, nowMs, effects);
+    case 'linkUp':
+      return linkUp(state, event.peer, event.held, nowMs);
+    case 'linkDown':
+      return linkDown(state, event.peer, nowMs);
+    case 'have':
+      return have(state, event.peer, event.pieces, nowMs);
+    case 'stored':
+      return stored(state, event.piece, event.from, nowMs, effects);
+    case 'requestFailed':
+      return requestFailed(state, event, nowMs, effects);
+    case 'lease':
+      return takeLease(state, event.epoch, event.spans);
+    case 'readEnded':
+      return endRead(state, event.readId, event.error);
+    case 'abandon':
+      return abandon(state, event.pieces, effects);
+    case 'dropped':
+      return dropped(state, event.pieces);
+    case 'tick':
+      return redial(state, nowMs, effects);
+    default:
+      return unreachable(event);
+  }
+}
+
+function addNeighbours(
+  state: SwarmState,
+  peers: readonly PeerInfo[],
+  nowMs: number,
+  effects: SwarmEffect[],
+): void {
+  for (const info of peers) {
+    if (info.id === state.self || state.banned.has(info.id)) continue;
+    state.dials.set(info.id, { info, dialling: false, failures: 0, nextDialMs: nowMs });
+  }
+  redial(state, nowMs, effects);
+}
+
+function redial(state: SwarmState, nowMs: number, effects: SwarmEffect[]): void {
+  for (const [peer, dial] of state.dials) {
+    if (dial.dialling || state.links.has(peer) || nowMs < dial.nextDialMs) continue;
+    dial.dialling = true;
+    effects.push({ kind: 'dial', peer: dial.info });
+  }
+}
+
+function linkUp(state: SwarmState, peer: PeerId, held: Bitfield, nowMs: number): void {
+  if (state.banned.has(peer)) return;
+  assert(held.length === state.map.pieceCount, "a link's bitfield is of this snapshot");
+  const before = state.links.get(peer);
+  if (before) dropLink(state, before);
+  const link: LinkState = { peer, held: held.clone(), asked: new Map(), pausedUntilMs: 0, failures: 0 };
+  state.links.set(peer, link);
+  for (const piece of held.values()) {
+    state.copies[piece] = (state.copies[piece] ?? 0) + 1;
+    state.unshared.delete(piece);
+  }
+  const dial = state.dials.get(peer);
+  if (dial) Object.assign(dial, { dialling: false, failures: 0 });
+  state.lastProgressMs = nowMs;
+}
+
+function dropLink(state: SwarmState, link: LinkState): void {
+  for (const piece of link.asked.keys()) dropClaim(state, link.peer, piece);
+  removeCopies(state, link);
+  state.links.delete(link.peer);
+}
+
+function linkDown(state: SwarmState, peer: PeerId, nowMs: number): void {
+  const link = state.links.get(peer);
+  if (link) dropLink(state, link);
+  const dial = state.dials.get(peer);
+  if (!dial) return;
+  dial.dialling = false;
+  dial.failures += 1;
+  dial.nextDialMs = nowMs + Math.min(30_000, state.limits.redialMs * 2 ** (dial.failures - 1));
+  if (dial.failures >= state.limits.maxDials) state.dials.delete(peer);
+}
+
+function have(state: SwarmState, peer: PeerId, pieces: readonly number[], nowMs: number): void {
+  const link = state.links.get(peer);
+  if (!link) return;
+  for (const piece of pieces) addCopy(state, link, piece);
+  state.lastProgressMs = nowMs;
+}
+
+function stored(
+  state: SwarmState,
+  piece: number,
+  from: PeerId | 'origin',
+  nowMs: number,
+  effects: SwarmEffect[],
+): void {
+  if (from !== 'origin') noteSuccess(state, from, piece, nowMs);
+  cancelClaims(state, piece, from, effects);
+  state.open.delete(piece);
+  state.lastProgressMs = nowMs;
+  if (!state.held.add(piece)) return;
+  if (from === 'origin' && (state.copies[piece] ?? 0) === 0) state.unshared.add(piece);
+  // Those that have it are told as well: copies are what rarest-first and the reader's pace go by.
+  const peers = [...state.links.keys()];
+  if (peers.length > 0) effects.push({ kind: 'announce', peers, piece });
+}
+
+function noteSuccess(state: SwarmState, peer: PeerId, piece: number, nowMs: number): void {
+  const link = state.links.get(peer);
+  const askedMs = link?.asked.get(piece);
+  if (!link || askedMs === undefined) return;
+  link.failures = 0;
+  const tookMs = nowMs - askedMs;
+  state.pieceMs = state.pieceMs === 0 ? tookMs : state.pieceMs * 0.9 + tookMs * 0.1;
+}
+
+function cancelClaims(
+  state: SwarmState,
+  piece: number,
+  except: PeerId | 'origin',
+  effects: SwarmEffect[],
+): void {
+  for (const peer of state.claims.get(piece) ?? []) {
+    if (peer !== except) effects.push({ kind: 'cancel', peer, piece });
+    dropClaim(state, peer, piece);
+  }
+}
+
+function requestFailed(
+  state: SwarmState,
+  event: { peer: PeerId; piece: number; reason: RequestFailure; retryAfterMs: number },
+  nowMs: number,
+  effects: SwarmEffect[],
+): void {
+  const { peer, piece, reason, retryAfterMs } = event;
+  dropClaim(state, peer, piece);
+  const link = state.links.get(peer);
+  if (!link) return;
+  if (reason === 'corrupt') return ban(state, link, piece, effects);
+  if (reason === 'not-held') {
+    if (link.held.delete(piece)) state.copies[piece] = (state.copies[piece] ?? 1) - 1;
+    return;
+  }
+  link.failures += 1;
+  const backOffMs = reason === 'busy' ? retryAfterMs : 0;
+  link.pausedUntilMs = nowMs + Math.max(backOffMs, Math.min(10_000, 50 * 2 ** link.failures));
+}
+
+function ban(state: SwarmState, link: LinkState, piece: number, effects: SwarmEffect[]): void {
+  dropLink(state, link);
+  state.dials.delete(link.peer);
+  state.banned.add(link.peer);
+  effects.push({ kind: 'ban', peer: link.peer, piece });
+}
+
+function dropped(state: SwarmState, pieces: readonly number[]): void {
+  for (const piece of pieces) {
+    if (!state.held.delete(piece)) continue;
+    state.unshared.delete(piece);
+    if (!isBeingRead(state, piece)) state.open.add(piece);
+  }
+}
+
+function abandon(state: SwarmState, pieces: Range, effects: SwarmEffect[]): void {
+  for (let piece = pieces.start; piece < pieces.end; piece += 1) {
+    cancelClaims(state, piece, 'origin', effects);
+    state.open.delete(piece);
+    state.unshared.delete(piece);
+    state.held.delete(piece);
+    state.abandoned.add(piece);
+  }
+  forgetRuns(state, pieces);
+}

@@ -1,0 +1,147 @@
+// The state of one host's share of a swarm, and the bookkeeping that more than one rule needs. Changed by step() and
+// the rules it calls, by nobody else.
+
+import {
+  type Bitfield,
+  type ErrorRecord,
+  type PeerId,
+  type PeerInfo,
+  type PieceMap,
+  type Random,
+  type Range,
+  seededRandom,
+} from '../core/index.ts';
+import { DEFAULT_SWARM_LIMITS, type SwarmLimits } from './limits.ts';
+
+/** A neighbour that is connected. */
+export interface LinkState {
+  readonly peer: PeerId;
+  readonly held: Bitfield;
+  /** Pieces asked of it, with the time. */
+  readonly asked: Map<number, number>;
+  /** It said it is busy: not asked before this. */
+  pausedUntilMs: number;
+  /** Failures in a row; a success resets it. */
+  failures: number;
+}
+
+/** A neighbour to be connected to. */
+export interface DialState {
+  readonly info: PeerInfo;
+  dialling: boolean;
+  failures: number;
+  nextDialMs: number;
+}
+
+export interface OriginRead {
+  readonly pieces: Range;
+}
+
+export interface LeaseState {
+  readonly epoch: number;
+  /** Pieces still to be read, not in any running read: ascending, disjoint, each within one blob. */
+  readonly runs: Range[];
+  readonly reads: Map<number, OriginRead>;
+  error: ErrorRecord | undefined;
+}
+
+export interface SwarmState {
+  readonly self: PeerId;
+  readonly map: PieceMap;
+  readonly limits: SwarmLimits;
+  readonly random: Random;
+  readonly held: Bitfield;
+  /** Pieces that are not wanted any more. */
+  readonly abandoned: Set<number>;
+  /** Missing pieces that nobody was asked for and that no running read of this host brings. */
+  readonly open: Set<number>;
+  /** Whom a missing piece was asked of. */
+  readonly claims: Map<number, Set<PeerId>>;
+  readonly links: Map<PeerId, LinkState>;
+  readonly dials: Map<PeerId, DialState>;
+  readonly banned: Set<PeerId>;
+  /** How many links hold each piece. */
+  readonly copies: Uint16Array;
+  /** Pieces this host read from the origin that no link holds. */
+  readonly unshared: Set<number>;
+  inFlightBytes: number;
+  lease: LeaseState | undefined;
+  nextReadId: number;
+  holding: boolean;
+  /** When a neighbour last got something new, or this host did. */
+  lastProgressMs: number;
+  /** Moving average of how long an asked piece takes; 0 before the first. */
+  pieceMs: number;
+}
+
+export interface SwarmOptions {
+  readonly self: PeerId;
+  readonly map: PieceMap;
+  /** Pieces already verified on disk. Copied. */
+  readonly held: Bitfield;
+  readonly rngSeed: number;
+  readonly limits?: Partial<SwarmLimits>;
+}
+
+export function createSwarmState({ self, map, held, rngSeed, limits }: SwarmOptions): SwarmState {
+  return {
+    self,
+    map,
+    limits: { ...DEFAULT_SWARM_LIMITS, ...limits },
+    random: seededRandom(rngSeed),
+    held: held.clone(),
+    abandoned: new Set(),
+    open: new Set(held.missing()),
+    claims: new Map(),
+    links: new Map(),
+    dials: new Map(),
+    banned: new Set(),
+    copies: new Uint16Array(map.pieceCount),
+    unshared: new Set(),
+    inFlightBytes: 0,
+    lease: undefined,
+    nextReadId: 1,
+    holding: false,
+    lastProgressMs: 0,
+    pieceMs: 0,
+  };
+}
+
+export function pieceBytes(state: SwarmState, piece: number): number {
+  return state.map.locate(piece).sizeBytes;
+}
+
+/** A link gained a piece. */
+export function addCopy(state: SwarmState, link: LinkState, piece: number): void {
+  if (piece >= state.map.pieceCount || !link.held.add(piece)) return;
+  state.copies[piece] = (state.copies[piece] ?? 0) + 1;
+  state.unshared.delete(piece);
+}
+
+/** A link's holdings left with it. */
+export function removeCopies(state: SwarmState, link: LinkState): void {
+  for (const piece of link.held.values()) {
+    state.copies[piece] = (state.copies[piece] ?? 1) - 1;
+  }
+}
+
+/** Takes back that `peer` was asked for `piece`; the piece is open again when nobody else was. */
+export function dropClaim(state: SwarmState, peer: PeerId, piece: number): void {
+  if (state.links.get(peer)?.asked.delete(piece)) state.inFlightBytes -= pieceBytes(state, piece);
+  const claimants = state.claims.get(piece);
+  if (!claimants?.delete(peer) || claimants.size > 0) return;
+  state.claims.delete(piece);
+  if (isWanted(state, piece) && !isBeingRead(state, piece)) state.open.add(piece);
+}
+
+export function isBeingRead(state: SwarmState, piece: number): boolean {
+  for (const read of state.lease?.reads.values() ?? []) {
+    if (piece >= read.pieces.start && piece < read.pieces.end) return true;
+  }
+  return false;
+}
+
+/** Whether a piece is missing and has not been given up. */
+export function isWanted(state: SwarmState, piece: number): boolean {
+  return !state.held.has(piece) && !state.abandoned.has(piece);
+}

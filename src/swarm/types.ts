@@ -1,0 +1,55 @@
+// What goes into and comes out of the swarm machine: one host's share of one snapshot's swarm. See machine.ts.
+
+import type { Bitfield, ErrorRecord, PeerId, PeerInfo, Range } from '../core/index.ts';
+
+/** Why a piece that was asked for did not come. */
+export type RequestFailure =
+  /** The parent is at its limits; `retryAfterMs` says when to ask again. */
+  | 'busy'
+  /** The parent does not hold it (any more). */
+  | 'not-held'
+  /** The bytes, or the proof with them, were wrong: the parent is not asked again. */
+  | 'corrupt'
+  /** The request ended without the piece for another reason. */
+  | 'error';
+
+export type SwarmEvent =
+  /** The scheduler names peers to exchange with. */
+  | { readonly kind: 'neighbours'; readonly peers: readonly PeerInfo[] }
+  /** A neighbour answered and said what it holds. */
+  | { readonly kind: 'linkUp'; readonly peer: PeerId; readonly held: Bitfield }
+  /** The link to a neighbour ended, or could not be made. */
+  | { readonly kind: 'linkDown'; readonly peer: PeerId }
+  | { readonly kind: 'have'; readonly peer: PeerId; readonly pieces: readonly number[] }
+  /** A piece was verified and stored. */
+  | { readonly kind: 'stored'; readonly piece: number; readonly from: PeerId | 'origin' }
+  | {
+      readonly kind: 'requestFailed';
+      readonly peer: PeerId;
+      readonly piece: number;
+      readonly reason: RequestFailure;
+      readonly retryAfterMs: number;
+    }
+  /** The scheduler grants this peer the right to read pieces from the origin. */
+  | { readonly kind: 'lease'; readonly epoch: number; readonly spans: readonly Range[] }
+  /** An origin read ended: with all its pieces stored, or with an error that makes further reads pointless. */
+  | { readonly kind: 'readEnded'; readonly readId: number; readonly error: ErrorRecord | undefined }
+  /** Pieces that were held turned out to be wrong or were lost: they are wanted again. */
+  | { readonly kind: 'dropped'; readonly pieces: readonly number[] }
+  /** A blob can't be had (the origin lacks it or serves it wrong): its pieces are not wanted any more. */
+  | { readonly kind: 'abandon'; readonly pieces: Range }
+  | { readonly kind: 'tick' };
+
+export type SwarmEffect =
+  | { readonly kind: 'dial'; readonly peer: PeerInfo }
+  | { readonly kind: 'request'; readonly peer: PeerId; readonly piece: number }
+  | { readonly kind: 'cancel'; readonly peer: PeerId; readonly piece: number }
+  /** Tell these neighbours that this piece is held. */
+  | { readonly kind: 'announce'; readonly peers: readonly PeerId[]; readonly piece: number }
+  /** Never speak to this peer again: it served wrong bytes. */
+  | { readonly kind: 'ban'; readonly peer: PeerId; readonly piece: number }
+  /** Read these pieces, all of one blob, from the origin in one request. */
+  | { readonly kind: 'read'; readonly readId: number; readonly pieces: Range }
+  /** Stop (or go on) taking bytes from the origin: the swarm does not keep up. */
+  | { readonly kind: 'holdReads'; readonly hold: boolean }
+  | { readonly kind: 'leaseDone'; readonly epoch: number; readonly error: ErrorRecord | undefined };
