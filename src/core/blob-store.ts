@@ -99,6 +99,8 @@ export interface BlobStore {
   /** Remembers a snapshot under its pinned ref and its id. */
   putSnapshot(snapshot: StoredSnapshot, refKey: string): Promise<void>;
   snapshot(id: SnapshotId): StoredSnapshot | undefined;
+  /** All that are known, the last stored first. */
+  snapshots(): StoredSnapshot[];
   /** The snapshot last stored under a key made from a pinned ref (and filters). */
   snapshotByRef(refKey: string): StoredSnapshot | undefined;
 }

@@ -5,7 +5,7 @@
 // nobody; in-flight bytes stay under their limit; a banned peer is neither asked nor dialled.
 
 import { assert, type Bitfield, type PeerId, type PeerInfo, type Range, unreachable } from '../core/index.ts';
-import { endLease, endRead, forgetRuns, paceReads, startReads, takeLease } from './origin.ts';
+import { endLease, endRead, forgetRuns, loseLease, paceReads, startReads, takeLease } from './origin.ts';
 import { fillWindows } from './picker.ts';
 import { addCopy, dropClaim, isBeingRead, type LinkState, removeCopies, type SwarmState } from './state.ts';
 import type { RequestFailure, SwarmEffect, SwarmEvent } from './types.ts';
@@ -37,6 +37,8 @@ function apply(state: SwarmState, event: SwarmEvent, nowMs: number, effects: Swa
       return requestFailed(state, event, nowMs, effects);
     case 'lease':
       return takeLease(state, event.epoch, event.spans);
+    case 'leaseLost':
+      return loseLease(state);
     case 'readEnded':
       return endRead(state, event.readId, event.error);
     case 'abandon':
@@ -57,7 +59,7 @@ function addNeighbours(
   effects: SwarmEffect[],
 ): void {
   for (const info of peers) {
-    if (info.id === state.self || state.banned.has(info.id)) continue;
+    if (info.id === state.self || info.port === 0 || state.banned.has(info.id)) continue;
     state.dials.set(info.id, { info, dialling: false, failures: 0, nextDialMs: nowMs });
   }
   redial(state, nowMs, effects);

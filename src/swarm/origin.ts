@@ -20,6 +20,19 @@ export function takeLease(state: SwarmState, epoch: number, spans: readonly Rang
   for (const span of spans) addRuns(state, lease, span);
 }
 
+/** What was not read is somebody else's to read; it is wanted from neighbours. The shell ends the running reads. */
+export function loseLease(state: SwarmState): void {
+  const { lease } = state;
+  state.lease = undefined;
+  for (const { pieces } of lease?.reads.values() ?? []) reopen(state, pieces);
+}
+
+function reopen(state: SwarmState, pieces: Range): void {
+  for (let piece = pieces.start; piece < pieces.end; piece += 1) {
+    if (isWanted(state, piece) && !state.claims.has(piece)) state.open.add(piece);
+  }
+}
+
 /** Cuts a span at blob borders and leaves out what is held or being read. */
 function addRuns(state: SwarmState, lease: LeaseState, span: Range): void {
   const end = Math.min(span.end, state.map.pieceCount);
@@ -114,9 +127,7 @@ export function endRead(state: SwarmState, readId: number, error: ErrorRecord | 
   const read = lease?.reads.get(readId);
   if (!lease || !read) return;
   lease.reads.delete(readId);
-  for (let piece = read.pieces.start; piece < read.pieces.end; piece += 1) {
-    if (isWanted(state, piece) && !state.claims.has(piece)) state.open.add(piece);
-  }
+  reopen(state, read.pieces);
   if (error) lease.error ??= error;
 }
 

@@ -32,6 +32,8 @@ export type SwarmEvent =
     }
   /** The scheduler grants this peer the right to read pieces from the origin. */
   | { readonly kind: 'lease'; readonly epoch: number; readonly spans: readonly Range[] }
+  /** The lease is over: the scheduler gave it to somebody else, or is about to. */
+  | { readonly kind: 'leaseLost' }
   /** An origin read ended: with all its pieces stored, or with an error that makes further reads pointless. */
   | { readonly kind: 'readEnded'; readonly readId: number; readonly error: ErrorRecord | undefined }
   /** Pieces that were held turned out to be wrong or were lost: they are wanted again. */

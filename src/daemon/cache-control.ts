@@ -1,0 +1,122 @@
+// What a person asks of the cache: list it, remove from it, check it.
+
+import {
+  AnaxError,
+  type BlobStore,
+  type Digest,
+  type OpenBlob,
+  type PieceHash,
+  pieceSize,
+  type StoredBlob,
+  type StoredSnapshot,
+  totalBytes,
+} from '../core/index.ts';
+import type { BlobSelector, CacheListing, RemoveResult, VerifyEvent } from '../rpc/index.ts';
+
+export function listCache(store: BlobStore, format: (snapshot: StoredSnapshot) => string): CacheListing {
+  const blobs = store.list();
+  const held = new Map(
+    blobs.flatMap((blob) =>
+      [blob.digest, ...blob.aliases].map((digest) => [digest, blob.heldBytes] as const),
+    ),
+  );
+  return {
+    blobs: blobs.map(({ digest, sizeBytes, heldBytes, state, aliases, lastUsedAtMs }) => ({
+      digest,
+      sizeBytes,
+      heldBytes,
+      state,
+      aliases,
+      lastUsedAtMs,
+    })),
+    snapshots: store.snapshots().map((snapshot) => {
+      const digests = [...new Set(snapshot.manifest.files.map(({ digest }) => digest))];
+      return {
+        snapshotId: snapshot.id,
+        url: format(snapshot),
+        files: snapshot.manifest.files.length,
+        totalBytes: totalBytes(snapshot.manifest),
+        heldBytes: digests.reduce((sum, digest) => sum + (held.get(digest) ?? 0), 0),
+        digests,
+      };
+    }),
+  };
+}
+
+/** The blobs that a selector means. Throws `blob_not_found`, `usage_invalid` for an ambiguous head. */
+function selectBlobs(store: BlobStore, target: BlobSelector | undefined): StoredBlob[] {
+  const all = store.list();
+  if (!target) return all;
+  const digests = target.kind === 'digest' ? [target.digest] : digestsOf(store, target.snapshotId);
+  const found = all.filter((blob) => [blob.digest, ...blob.aliases].some((name) => digests.includes(name)));
+  if (found.length === 0) {
+    throw new AnaxError('blob_not_found', target.kind === 'digest' ? target.digest : target.snapshotId);
+  }
+  return found;
+}
+
+function digestsOf(store: BlobStore, head: string): Digest[] {
+  const matches = store.snapshots().filter(({ id }) => id.startsWith(head));
+  const ids = new Set(matches.map(({ id }) => id));
+  if (ids.size > 1) throw new AnaxError('usage_invalid', `${ids.size} snapshots begin with ${head}`);
+  return matches.flatMap(({ manifest }) => manifest.files.map(({ digest }) => digest));
+}
+
+export async function removeFromCache(store: BlobStore, target: BlobSelector): Promise<RemoveResult> {
+  let blobs = 0;
+  let freedBytes = 0;
+  for (const { digest, heldBytes } of selectBlobs(store, target)) {
+    if (!(await store.remove(digest))) continue;
+    blobs += 1;
+    freedBytes += heldBytes;
+  }
+  return { blobs, freedBytes };
+}
+
+/** Reads every piece again and drops those that do not have their digest. */
+export async function* verifyCache(
+  store: BlobStore,
+  hash: PieceHash,
+  target: BlobSelector | undefined,
+  signal: AbortSignal,
+): AsyncGenerator<VerifyEvent> {
+  let blobs = 0;
+  let badBlobs = 0;
+  let bytes = 0;
+  for (const { digest, sizeBytes, pieceLengthBytes } of selectBlobs(store, target)) {
+    const open = await store.open({ digest, sizeBytes, pieceLengthBytes });
+    try {
+      const bad = await badPieces(open, hash, signal);
+      if (bad.length > 0) await open.drop(bad);
+      blobs += 1;
+      bytes += sizeBytes;
+      if (bad.length > 0) badBlobs += 1;
+      yield { kind: 'blob', digest, sizeBytes, good: bad.length === 0, badPieces: bad.length };
+    } finally {
+      await open.close();
+    }
+  }
+  yield { kind: 'done', blobs, badBlobs, bytes };
+}
+
+async function badPieces(open: OpenBlob, hash: PieceHash, signal: AbortSignal): Promise<number[]> {
+  const bad: number[] = [];
+  const buffer = Buffer.allocUnsafe(Math.min(open.spec.pieceLengthBytes, open.spec.sizeBytes));
+  for (const index of open.held.values()) {
+    signal.throwIfAborted();
+    const bytes = buffer.subarray(0, pieceSize(open.spec, index));
+    if (!(await isGood(open, index, bytes, hash))) bad.push(index);
+  }
+  return bad;
+}
+
+async function isGood(open: OpenBlob, index: number, bytes: Buffer, hash: PieceHash): Promise<boolean> {
+  const proof = open.proof(index);
+  if (!proof) return false;
+  try {
+    await open.read(index, 0, bytes);
+  } catch {
+    return false;
+  }
+  return Buffer.compare(hash(bytes), proof.digest) === 0;
+}

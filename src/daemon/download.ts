@@ -1,0 +1,276 @@
+// One download, from the address to the files in place, as a row of events. A file's failure is an event and the others
+// go on; what ends the whole is thrown.
+
+import {
+  AnaxError,
+  type Credentials,
+  type Digest,
+  digestAlgorithm,
+  type Manifest,
+  type ManifestFile,
+  type StoredSnapshot,
+  toAnaxError,
+  toErrorRecord,
+  totalBytes,
+} from '../core/index.ts';
+import type {
+  DownloadEvent,
+  DownloadRequest,
+  DownloadSummary,
+  OutputMethod,
+  ProgressEvent,
+} from '../rpc/index.ts';
+import { checkEmptyFile } from './blob-task.ts';
+import { EventQueue } from './event-queue.ts';
+import type { SwarmSession } from './swarm-session.ts';
+
+/** Progress is told this often. */
+const PROGRESS_MS = 200;
+/** Files that a progress event names, at most. */
+const MAX_ACTIVE = 32;
+
+/** Where files go. */
+export interface Output {
+  /** Absolute; what the summary names. */
+  readonly path: string | undefined;
+  place(file: ManifestFile): Promise<OutputMethod>;
+  /** Every file is in place. */
+  finish(): Promise<void>;
+}
+
+export interface DownloadDeps {
+  resolve(request: DownloadRequest, credentials: Credentials, signal: AbortSignal): Promise<StoredSnapshot>;
+  format(snapshot: StoredSnapshot): string;
+  openSession(snapshot: StoredSnapshot, credentials: Credentials): Promise<SessionUse>;
+  createOutput(request: DownloadRequest, snapshot: StoredSnapshot): Promise<Output>;
+  /** Whether the stored blob of one digest is known under another as well. */
+  hasAlias(blob: Digest, alias: Digest): Promise<boolean>;
+  originRequests(): number;
+  now(): number;
+}
+
+/** A session that this download uses. */
+export interface SessionUse {
+  readonly session: SwarmSession;
+  release(): Promise<void>;
+}
+
+/** See `DownloadEngine.download`. */
+export async function* runDownload(
+  deps: DownloadDeps,
+  request: DownloadRequest,
+  callerSignal: AbortSignal,
+): AsyncGenerator<DownloadEvent> {
+  const limit = startLimit(request.timeoutMs);
+  const signal = AbortSignal.any([callerSignal, limit.signal]);
+  try {
+    yield* download(deps, request, signal);
+  } catch (error) {
+    throw limit.signal.aborted && !callerSignal.aborted ? limit.signal.reason : error;
+  } finally {
+    limit.clear();
+  }
+}
+
+function startLimit(timeoutMs: number | undefined): { signal: AbortSignal; clear(): void } {
+  const controller = new AbortController();
+  if (timeoutMs === undefined) return { signal: controller.signal, clear: () => undefined };
+  const timer = setTimeout(() => controller.abort(new AnaxError('timeout')), timeoutMs);
+  return { signal: controller.signal, clear: () => clearTimeout(timer) };
+}
+
+async function* download(
+  deps: DownloadDeps,
+  request: DownloadRequest,
+  signal: AbortSignal,
+): AsyncGenerator<DownloadEvent> {
+  const startedMs = deps.now();
+  const requestsBefore = deps.originRequests();
+  const credentials = credentialsOf(request);
+  const snapshot = await deps.resolve(request, credentials, signal);
+  checkDigestOption(request.digest, snapshot.manifest);
+  yield resolvedEvent(deps, snapshot);
+  const base = { startedMs, requestsBefore };
+  if (request.dryRun) {
+    yield { kind: 'done', summary: emptySummary(deps, base) };
+    return;
+  }
+  const output = await deps.createOutput(request, snapshot);
+  const use = await deps.openSession(snapshot, credentials);
+  try {
+    const run = new FileRun(deps, request, use.session, output, signal);
+    yield* run.events();
+    yield { kind: 'done', summary: run.summary(base) };
+  } finally {
+    await use.release();
+  }
+}
+
+function credentialsOf({ token, headers }: DownloadRequest): Credentials {
+  return { ...(token && { token }), ...(headers && { headers }) };
+}
+
+/** `--digest` names the content of one file. Where the origin publishes the same kind of digest, they must agree. */
+function checkDigestOption(digest: Digest | undefined, { files }: Manifest): void {
+  if (digest === undefined) return;
+  const [file] = files;
+  if (!file || files.length > 1) {
+    throw new AnaxError('usage_invalid', `a digest is for one file, not for ${files.length}`);
+  }
+  if (digestAlgorithm(file.digest) === digestAlgorithm(digest) && file.digest !== digest) {
+    throw new AnaxError('digest_mismatch', file.path, {
+      details: { file: file.path, expected: digest, actual: file.digest },
+      hint: 'the origin publishes another digest for this file than the one given',
+    });
+  }
+}
+
+function resolvedEvent(deps: DownloadDeps, snapshot: StoredSnapshot): DownloadEvent {
+  return {
+    kind: 'resolved',
+    snapshotId: snapshot.id,
+    url: deps.format(snapshot),
+    revision: snapshot.ref.revision,
+    files: snapshot.manifest.files.map(({ path, sizeBytes, digest }) => ({ path, sizeBytes, digest })),
+    totalBytes: totalBytes(snapshot.manifest),
+  };
+}
+
+interface SummaryBase {
+  readonly startedMs: number;
+  readonly requestsBefore: number;
+}
+
+function emptySummary(deps: DownloadDeps, base: SummaryBase): DownloadSummary {
+  return {
+    files: 0,
+    filesFailed: 0,
+    bytes: 0,
+    bytesFromPeers: 0,
+    bytesFromOrigin: 0,
+    bytesFromCache: 0,
+    originRequests: deps.originRequests() - base.requestsBefore,
+    seconds: (deps.now() - base.startedMs) / 1000,
+  };
+}
+
+/** The files of one download on their way. */
+class FileRun {
+  readonly #deps: DownloadDeps;
+  readonly #request: DownloadRequest;
+  readonly #session: SwarmSession;
+  readonly #output: Output;
+  readonly #signal: AbortSignal;
+  readonly #queue = new EventQueue<DownloadEvent>();
+  readonly #before: SwarmSession['counters'];
+  #done = 0;
+  #failed = 0;
+  #bytes = 0;
+
+  constructor(
+    deps: DownloadDeps,
+    request: DownloadRequest,
+    session: SwarmSession,
+    output: Output,
+    signal: AbortSignal,
+  ) {
+    this.#deps = deps;
+    this.#request = request;
+    this.#session = session;
+    this.#output = output;
+    this.#signal = signal;
+    const { fromPeers, fromOrigin } = session.counters;
+    this.#before = { fromPeers, fromOrigin, fromCache: session.heldBytes };
+  }
+
+  async *events(): AsyncGenerator<DownloadEvent> {
+    const ticker = setInterval(() => this.#queue.push(this.#progress()), PROGRESS_MS);
+    const onAbort = (): void => this.#queue.fail(this.#signal.reason as Error);
+    this.#signal.addEventListener('abort', onAbort, { once: true });
+    if (this.#signal.aborted) onAbort();
+    void this.#placeAll();
+    try {
+      yield* this.#queue;
+    } finally {
+      clearInterval(ticker);
+      this.#signal.removeEventListener('abort', onAbort);
+    }
+  }
+
+  async #placeAll(): Promise<void> {
+    const { files } = this.#session.snapshot.manifest;
+    await Promise.all(files.map((file) => this.#placeOne(file)));
+    try {
+      if (this.#failed === 0 && !this.#signal.aborted) await this.#output.finish();
+      this.#queue.push(this.#progress());
+      this.#queue.end();
+    } catch (error) {
+      this.#queue.fail(toAnaxError(error));
+    }
+  }
+
+  async #placeOne(file: ManifestFile): Promise<void> {
+    const { path, sizeBytes, digest } = file;
+    try {
+      if (sizeBytes === 0) checkEmptyFile(path, digest);
+      else await this.#session.waitFor(digest);
+      this.#signal.throwIfAborted();
+      await this.#checkDigest(file);
+      const method = await this.#output.place(file);
+      this.#done += 1;
+      this.#bytes += sizeBytes;
+      this.#queue.push({ kind: 'file_done', path, sizeBytes, digest, method });
+    } catch (error) {
+      if (this.#signal.aborted) return;
+      this.#failed += 1;
+      this.#queue.push({ kind: 'file_failed', path, error: toErrorRecord(error) });
+    }
+  }
+
+  async #checkDigest({ path, digest }: ManifestFile): Promise<void> {
+    const wanted = this.#request.digest;
+    if (wanted === undefined || wanted === digest || (await this.#deps.hasAlias(digest, wanted))) return;
+    throw new AnaxError('digest_mismatch', path, {
+      details: { file: path, expected: wanted, actual: digest },
+    });
+  }
+
+  #origins(): Pick<DownloadSummary, 'bytesFromPeers' | 'bytesFromOrigin' | 'bytesFromCache'> {
+    const { fromPeers, fromOrigin } = this.#session.counters;
+    return {
+      bytesFromPeers: fromPeers - this.#before.fromPeers,
+      bytesFromOrigin: fromOrigin - this.#before.fromOrigin,
+      bytesFromCache: this.#before.fromCache,
+    };
+  }
+
+  #progress(): ProgressEvent {
+    const active = [];
+    for (const task of this.#session.tasks.values()) {
+      const bytesDone = task.heldBytes;
+      if (task.isSettled || bytesDone === 0) continue;
+      active.push({ path: task.path, bytesDone });
+      if (active.length === MAX_ACTIVE) break;
+    }
+    return {
+      kind: 'progress',
+      ...this.#origins(),
+      filesDone: this.#done,
+      bytesDone: this.#session.heldBytes,
+      active,
+      peers: this.#session.exchange.neighbours,
+    };
+  }
+
+  summary({ startedMs, requestsBefore }: SummaryBase): DownloadSummary {
+    return {
+      files: this.#done,
+      filesFailed: this.#failed,
+      bytes: this.#bytes,
+      ...this.#origins(),
+      originRequests: this.#deps.originRequests() - requestsBefore,
+      seconds: (this.#deps.now() - startedMs) / 1000,
+      ...(this.#output.path !== undefined && { outputPath: this.#output.path }),
+    };
+  }
+}

@@ -1,0 +1,284 @@
+// The engine: store, links, sources, scheduler link and sessions put together. The daemon serves it over its control
+// socket; `dfget` without a daemon runs it in its own process. Both see the same ControlApi.
+
+import {
+  AnaxError,
+  type BlobStore,
+  type Clock,
+  type Credentials,
+  type Identity,
+  type Logger,
+  type OriginRef,
+  type PeerId,
+  type PeerInfo,
+  type PieceHash,
+  type Random,
+  type SnapshotId,
+  type Source,
+  type StoredSnapshot,
+} from '../core/index.ts';
+import type {
+  BlobSelector,
+  CacheListing,
+  ControlApi,
+  DaemonStatus,
+  DownloadEvent,
+  DownloadRequest,
+  RemoveResult,
+  VerifyEvent,
+} from '../rpc/index.ts';
+import type { SchedulerLink } from '../scheduler-server/index.ts';
+import type { SourceRegistry } from '../sources/index.ts';
+import { listCache, removeFromCache, verifyCache } from './cache-control.ts';
+import { runDownload } from './download.ts';
+import { createOutput } from './outputs.ts';
+import { PeerLinks } from './peer-links.ts';
+import { Resolver } from './resolver.ts';
+import { Sessions } from './sessions.ts';
+import type { SessionDeps } from './swarm-context.ts';
+import type { SwarmSession } from './swarm-session.ts';
+import { Uploads } from './uploads.ts';
+
+export interface EngineDeps {
+  readonly identity: Identity;
+  readonly store: BlobStore & { stop(): Promise<void> };
+  readonly hash: PieceHash;
+  readonly sources: SourceRegistry;
+  /** Made for this host as it is known once it listens. */
+  readonly schedulerFor: (self: PeerInfo) => SchedulerLink;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+export interface EngineOptions {
+  /** What others are told of this host; the port is filled in when it listens. */
+  readonly self: Omit<PeerInfo, 'port'>;
+  /** Where to accept links; absent: nowhere. */
+  readonly listen?: { readonly host: string; readonly port: number };
+  /** Whether swarms are served on after a download: daemons do. */
+  readonly keepServing: boolean;
+  /** Hubs that this host reads on behalf of others, by scheme. */
+  readonly hubEndpoints: Readonly<Record<string, string>>;
+  /** For status. */
+  readonly cacheDir: string;
+  readonly capacityBytes: number | undefined;
+  readonly schedulerAddress: string | undefined;
+}
+
+export class Engine implements ControlApi {
+  readonly #deps: EngineDeps;
+  readonly #options: EngineOptions;
+  readonly #links: PeerLinks;
+  readonly #uploads: Uploads;
+  readonly #sessions: Sessions;
+  readonly #resolver: Resolver;
+  readonly #scheduler: SchedulerLink;
+  readonly #self: PeerInfo;
+  readonly #stopping = new AbortController();
+  readonly #startedMs: number;
+  #stopped: Promise<void> | undefined;
+
+  /** Opens an engine that listens, attends its scheduler and can download. */
+  static async open(deps: EngineDeps, options: EngineOptions): Promise<Engine> {
+    // The links need the engine to answer, the engine needs the links' port to say who it is.
+    const late: { engine?: Engine } = {};
+    const links = new PeerLinks({
+      identity: deps.identity,
+      logger: deps.logger,
+      ownerOf: async (snapshot) => (await late.engine?.serve(snapshot))?.exchange,
+      call: (method, body, peer, signal) => {
+        if (!late.engine) throw new AnaxError('peer_refused', 'starting');
+        return late.engine.answer(method, body, peer, signal);
+      },
+      onPeerGone: (peer) => late.engine?.peerGone(peer),
+    });
+    const port = options.listen ? await links.listen(options.listen.host, options.listen.port) : 0;
+    const engine = new Engine(deps, options, links, port);
+    late.engine = engine;
+    await engine.#scheduler.start();
+    return engine;
+  }
+
+  private constructor(deps: EngineDeps, options: EngineOptions, links: PeerLinks, port: number) {
+    this.#deps = deps;
+    this.#options = options;
+    this.#links = links;
+    this.#startedMs = deps.clock.now();
+    this.#self = { ...options.self, port };
+    this.#uploads = new Uploads(deps.logger);
+    this.#scheduler = deps.schedulerFor(this.#self);
+    this.#sessions = new Sessions({
+      deps: (snapshot) => this.#sessionDeps(snapshot),
+      keepServing: options.keepServing,
+      stored: (id) => deps.store.snapshot(id),
+      logger: deps.logger,
+    });
+    this.#scheduler.onMessage((message) => this.#sessions.onScheduler(message));
+    this.#resolver = new Resolver({
+      self: this.#self.id,
+      store: deps.store,
+      scheduler: this.#scheduler,
+      links,
+      source: (scheme) => this.#sourceOf(scheme),
+      clock: deps.clock,
+      logger: deps.logger,
+      signal: this.#stopping.signal,
+      mayResolveForOthers: (ref) => this.#mayResolveForOthers(ref),
+      onResolvedForOther: (snapshot, credentials) => this.#takePart(snapshot, credentials),
+    });
+  }
+
+  get self(): PeerInfo {
+    return this.#self;
+  }
+
+  #sourceOf(scheme: string): Source {
+    return this.#deps.sources.byScheme(scheme) ?? this.#deps.sources.sourceFor(`${scheme}://`);
+  }
+
+  #sessionDeps(snapshot: StoredSnapshot): SessionDeps {
+    const { identity, store, hash, clock, random, logger } = this.#deps;
+    return {
+      identity,
+      store,
+      hash,
+      clock,
+      random,
+      logger,
+      links: this.#links,
+      uploads: this.#uploads,
+      scheduler: this.#scheduler,
+      source: this.#sourceOf(snapshot.ref.scheme),
+    };
+  }
+
+  #mayResolveForOthers({ scheme, endpoint }: OriginRef): boolean {
+    if (scheme === 'file') return false;
+    const own = this.#options.hubEndpoints[scheme];
+    return own === undefined || own === endpoint;
+  }
+
+  /** Who resolves takes part, so that the swarm has a reader from the start. */
+  async #takePart(snapshot: StoredSnapshot, credentials: Credentials): Promise<void> {
+    const use = await this.#sessions.use(snapshot, credentials);
+    await use.release();
+  }
+
+  /** The session for a snapshot that a neighbour asks for. */
+  private serve(snapshot: SnapshotId): Promise<SwarmSession | undefined> {
+    return this.#sessions.serve(snapshot);
+  }
+
+  private answer(method: string, body: Uint8Array, peer: PeerId, signal: AbortSignal): Promise<Uint8Array> {
+    return this.#resolver.answer(method, body, peer, signal);
+  }
+
+  private peerGone(peer: PeerId): void {
+    this.#uploads.forget(peer);
+  }
+
+  download(request: DownloadRequest, signal: AbortSignal): AsyncIterable<DownloadEvent> {
+    const { store, sources, clock } = this.#deps;
+    const source = sources.sourceFor(request.url);
+    return runDownload(
+      {
+        resolve: (asked, credentials, until) =>
+          this.#resolver.resolve(
+            {
+              ref: source.parse(asked.url, {
+                ...(asked.revision !== undefined && { revision: asked.revision }),
+                ...(asked.endpoint !== undefined && { endpoint: asked.endpoint }),
+              }),
+              include: asked.include,
+              exclude: asked.exclude,
+              credentials,
+            },
+            until,
+          ),
+        format: ({ ref }) => this.#sourceOf(ref.scheme).format(ref),
+        openSession: (snapshot, credentials) => this.#sessions.use(snapshot, credentials),
+        createOutput: (asked, snapshot) => createOutput(store, asked, snapshot),
+        hasAlias: async (blob, alias) => {
+          const found = await store.find(alias);
+          return found !== undefined && found.digest === (await store.find(blob))?.digest;
+        },
+        originRequests: () => sources.requestCount,
+        now: () => clock.now(),
+      },
+      request,
+      AbortSignal.any([signal, this.#stopping.signal]),
+    );
+  }
+
+  async ping(): Promise<{ readonly version: string; readonly peerId: PeerId }> {
+    return { version: this.#self.version, peerId: this.#self.id };
+  }
+
+  async status(): Promise<DaemonStatus> {
+    const { cacheDir, capacityBytes, schedulerAddress } = this.#options;
+    const blobs = this.#deps.store.list();
+    const sessions = [...this.#sessions.all()];
+    return {
+      peer: this.#self,
+      uptimeMs: this.#deps.clock.now() - this.#startedMs,
+      scheduler: {
+        connected: this.#scheduler.connected,
+        ...(schedulerAddress !== undefined && { address: schedulerAddress }),
+      },
+      cache: {
+        dir: cacheDir,
+        blobs: blobs.length,
+        heldBytes: blobs.reduce((sum, blob) => sum + blob.heldBytes, 0),
+        ...(capacityBytes !== undefined && { capacityBytes }),
+      },
+      swarms: sessions.map((session) => ({
+        snapshotId: session.snapshot.id,
+        url: this.#sourceOf(session.snapshot.ref.scheme).format(session.snapshot.ref),
+        piecesHeld: session.heldPieces,
+        pieceCount: session.map.pieceCount,
+        totalBytes: session.map.blobs.reduce((sum, blob) => sum + blob.sizeBytes, 0),
+        neighbours: session.exchange.neighbours,
+      })),
+      totals: {
+        bytesFromPeers: sum(sessions, (session) => session.counters.fromPeers),
+        bytesFromOrigin: sum(sessions, (session) => session.counters.fromOrigin),
+        bytesToPeers: this.#uploads.bytesSent,
+        originRequests: this.#deps.sources.requestCount,
+      },
+    };
+  }
+
+  async list(): Promise<CacheListing> {
+    return listCache(this.#deps.store, (snapshot) =>
+      this.#sourceOf(snapshot.ref.scheme).format(snapshot.ref),
+    );
+  }
+
+  async remove(target: BlobSelector): Promise<RemoveResult> {
+    return removeFromCache(this.#deps.store, target);
+  }
+
+  verify(target: BlobSelector | undefined, signal: AbortSignal): AsyncIterable<VerifyEvent> {
+    return verifyCache(this.#deps.store, this.#deps.hash, target, signal);
+  }
+
+  /** Leaves all swarms, closes links, connections and the store, in this order. Idempotent. */
+  close(): Promise<void> {
+    this.#stopped ??= this.#close();
+    return this.#stopped;
+  }
+
+  async #close(): Promise<void> {
+    this.#stopping.abort();
+    await this.#sessions.stop();
+    await this.#scheduler.stop();
+    await this.#links.stop();
+    await this.#deps.sources.close();
+    await this.#deps.store.stop();
+  }
+}
+
+function sum<Value>(values: readonly Value[], of: (value: Value) => number): number {
+  return values.reduce((total, value) => total + of(value), 0);
+}

@@ -1,0 +1,267 @@
+// One swarm's exchange with its neighbours: opens channels, takes their bitfields, asks for pieces, verifies and stores
+// what comes, and answers what they ask for.
+
+import {
+  type AnaxError,
+  Bitfield,
+  hasCode,
+  type PeerId,
+  type PeerInfo,
+  type PieceProof,
+  type ReaderGrant,
+  type Verdict,
+} from '../core/index.ts';
+import type { RequestFailure } from '../swarm/index.ts';
+import { type IncomingMessage, type OutgoingMessage, PeerReject } from '../transport/index.ts';
+import { offeredPieces, servablePiece } from './offers.ts';
+import type { Channel, ChannelOwner, OpenMessage } from './peer-links.ts';
+import { locateTask, type SwarmContext } from './swarm-context.ts';
+
+/** What the exchange leaves to the session's other parts. */
+export interface ExchangeHandlers {
+  readonly onStored: (piece: number) => void;
+  readonly onVerdicts: (verdicts: readonly Verdict[]) => void;
+  readonly onGrants: (grants: readonly ReaderGrant[]) => void;
+  readonly verdicts: () => Verdict[];
+  readonly onDiskError: (error: AnaxError) => void;
+}
+
+/** Why a received piece is not taken. */
+type Verification = 'good' | 'unknown-reader' | 'corrupt';
+
+export class Exchange implements ChannelOwner {
+  readonly #context: SwarmContext;
+  readonly #handlers: ExchangeHandlers;
+  /** The channel that this host asks over, for each neighbour that said what it holds. */
+  readonly #up = new Map<PeerId, Channel>();
+  readonly #opened = new Set<Channel>();
+  readonly #requests = new Map<string, AbortController>();
+
+  constructor(context: SwarmContext, handlers: ExchangeHandlers) {
+    this.#context = context;
+    this.#handlers = handlers;
+  }
+
+  get neighbours(): number {
+    return this.#up.size;
+  }
+
+  isUp(peer: PeerId): boolean {
+    return this.#up.has(peer);
+  }
+
+  async dial(peer: PeerInfo): Promise<void> {
+    const { deps, snapshot, map, signal, feed } = this.#context;
+    try {
+      const link = await deps.links.connect(peer, signal);
+      this.#opened.add(deps.links.openChannel(link, this, snapshot.id, map.pieceCount));
+    } catch (error) {
+      deps.logger.debug('neighbour not reached', { peer: peer.id, host: peer.host, port: peer.port, error });
+      feed({ kind: 'linkDown', peer: peer.id });
+    }
+  }
+
+  // What arrives.
+
+  onOpen(channel: Channel, message: OpenMessage): void {
+    const { map, deps } = this.#context;
+    if (message.pieceCount !== map.pieceCount || this.#context.signal.aborted) {
+      channel.link.send({ kind: 'refused', channel: channel.id, code: 'mismatch' });
+      deps.links.closeChannel(channel);
+      return;
+    }
+    this.#opened.add(channel);
+    this.#sendKnowledge(channel);
+    channel.link.send({
+      kind: 'opened',
+      channel: channel.id,
+      bitfield: offeredPieces(this.#context).toBytes(),
+    });
+  }
+
+  /** Grants go first, so that the other side can check whatever comes after. */
+  #sendKnowledge({ link, id }: Channel): void {
+    const grants = this.#context.trust.grants();
+    if (grants.length > 0) link.send({ kind: 'grants', channel: id, grants });
+    const verdicts = this.#handlers.verdicts();
+    if (verdicts.length > 0) link.send({ kind: 'verdicts', channel: id, verdicts });
+  }
+
+  onMessage(channel: Channel, message: IncomingMessage): void {
+    switch (message.kind) {
+      case 'opened':
+        this.#sendKnowledge(channel);
+        this.#send(channel, {
+          kind: 'bitfield',
+          channel: channel.id,
+          bitfield: offeredPieces(this.#context).toBytes(),
+        });
+        return this.#setHoldings(channel, message.bitfield);
+      case 'bitfield':
+        return this.#setHoldings(channel, message.bitfield);
+      case 'have':
+        return this.#context.feed({ kind: 'have', peer: channel.peer, pieces: message.pieces });
+      case 'grants':
+        return this.#handlers.onGrants(message.grants);
+      case 'verdicts':
+        return this.#handlers.onVerdicts(message.verdicts);
+      case 'request':
+        return this.#serve(channel, message.piece);
+      case 'cancel':
+        return this.#context.deps.uploads.cancel(channel.peer, channel.id, message.piece);
+      case 'refused':
+      case 'close':
+        return this.onClosed(channel);
+      case 'open':
+        return undefined;
+    }
+  }
+
+  #setHoldings(channel: Channel, bytes: Uint8Array): void {
+    const held = Bitfield.fromBytes(this.#context.map.pieceCount, bytes);
+    if (!held) {
+      void channel.link.close('protocol');
+      return;
+    }
+    if (this.#up.has(channel.peer)) {
+      this.#context.feed({ kind: 'have', peer: channel.peer, pieces: [...held.values()] });
+      return;
+    }
+    this.#up.set(channel.peer, channel);
+    this.#context.feed({ kind: 'linkUp', peer: channel.peer, held });
+  }
+
+  onClosed(channel: Channel): void {
+    this.#opened.delete(channel);
+    if (this.#up.get(channel.peer) !== channel) {
+      if (!this.#up.has(channel.peer)) this.#context.feed({ kind: 'linkDown', peer: channel.peer });
+      return;
+    }
+    this.#up.delete(channel.peer);
+    this.#context.feed({ kind: 'linkDown', peer: channel.peer });
+  }
+
+  // What this host gives.
+
+  #serve(channel: Channel, piece: number): void {
+    const { deps, snapshot } = this.#context;
+    const source = servablePiece(this.#context, piece);
+    if (!source) {
+      channel.link.send({ kind: 'reject', channel: channel.id, piece, code: 'not-held', retryAfterMs: 0 });
+      return;
+    }
+    const { peer, link, id } = channel;
+    const { sizeBytes } = source;
+    deps.uploads.ask({ peer, channel: id, snapshot: snapshot.id, piece, sizeBytes, link, source });
+  }
+
+  announce(peers: readonly PeerId[], piece: number): void {
+    if (!servablePiece(this.#context, piece)) return;
+    for (const peer of peers) {
+      const channel = this.#up.get(peer);
+      if (channel) this.#send(channel, { kind: 'have', channel: channel.id, pieces: [piece] });
+    }
+  }
+
+  /** Says anew what this host can give, after more became provable. */
+  reannounce(): void {
+    const bitfield = offeredPieces(this.#context).toBytes();
+    this.broadcast((channel) => ({ kind: 'bitfield', channel: channel.id, bitfield }));
+  }
+
+  broadcast(message: (channel: Channel) => OutgoingMessage): void {
+    for (const channel of this.#opened) this.#send(channel, message(channel));
+  }
+
+  #send(channel: Channel, message: OutgoingMessage): void {
+    channel.link.send(message);
+  }
+
+  // What this host takes.
+
+  async request(peer: PeerId, piece: number): Promise<void> {
+    const channel = this.#up.get(peer);
+    if (!channel) {
+      this.#fail(peer, piece, 'error');
+      return;
+    }
+    const key = `${peer}/${piece}`;
+    const abort = new AbortController();
+    this.#requests.set(key, abort);
+    try {
+      await this.#receive(channel, piece, abort.signal);
+    } catch (error) {
+      this.#explainFailure(peer, piece, error, abort.signal);
+    } finally {
+      if (this.#requests.get(key) === abort) this.#requests.delete(key);
+    }
+  }
+
+  cancel(peer: PeerId, piece: number): void {
+    this.#requests.get(`${peer}/${piece}`)?.abort();
+  }
+
+  async #receive(channel: Channel, piece: number, cancelled: AbortSignal): Promise<void> {
+    const { map, signal, feed, counters, deps } = this.#context;
+    const { sizeBytes } = map.locate(piece);
+    const received = await channel.link.requestPiece({
+      channel: channel.id,
+      piece,
+      sizeBytes,
+      signal: AbortSignal.any([cancelled, signal]),
+    });
+    try {
+      const finding = this.#verify(piece, received.bytes, received.proof);
+      if (finding === 'good') {
+        const { task, index } = locateTask(this.#context, piece);
+        if (task.isSettled || task.open.held.has(index)) return;
+        await task.open.write(index, received.bytes, received.proof);
+        counters.fromPeers += sizeBytes;
+        feed({ kind: 'stored', piece, from: channel.peer });
+        this.#handlers.onStored(piece);
+        return;
+      }
+      if (finding === 'corrupt') {
+        const { peer } = channel;
+        const { host } = channel.link.remote;
+        deps.logger.warn('peer served wrong bytes', {
+          peer,
+          host,
+          piece,
+          snapshot: this.#context.snapshot.id,
+        });
+      }
+      this.#fail(channel.peer, piece, finding === 'corrupt' ? 'corrupt' : 'error');
+    } finally {
+      received.release();
+    }
+  }
+
+  #verify(piece: number, bytes: Uint8Array, proof: PieceProof): Verification {
+    const { trust, map, deps } = this.#context;
+    const { blob, index } = map.locate(piece);
+    if (!trust.isReader(proof.signer)) return 'unknown-reader';
+    if (!trust.vouchesForPiece(blob, index, proof)) return 'corrupt';
+    return Buffer.compare(deps.hash(bytes), proof.digest) === 0 ? 'good' : 'corrupt';
+  }
+
+  #explainFailure(peer: PeerId, piece: number, error: unknown, cancelled: AbortSignal): void {
+    if (cancelled.aborted || this.#context.signal.aborted) return;
+    if (hasCode(error, 'disk_full', 'disk_io', 'output_unwritable')) this.#handlers.onDiskError(error);
+    if (!(error instanceof PeerReject)) return this.#fail(peer, piece, 'error');
+    const { reason, retryAfterMs } = error;
+    const known = reason === 'busy' || reason === 'not-held' ? reason : 'error';
+    return this.#fail(peer, piece, known, retryAfterMs ?? 0);
+  }
+
+  #fail(peer: PeerId, piece: number, reason: RequestFailure, retryAfterMs = 0): void {
+    this.#context.feed({ kind: 'requestFailed', peer, piece, reason, retryAfterMs });
+  }
+
+  stop(): void {
+    for (const abort of this.#requests.values()) abort.abort();
+    for (const channel of this.#opened) this.#context.deps.links.closeChannel(channel);
+    this.#opened.clear();
+    this.#up.clear();
+  }
+}

@@ -1,0 +1,108 @@
+// One running read of the origin: a stretch of one blob, cut into pieces as the bytes arrive. A connection that is cut
+// is taken up where it ended, by a new request for the rest; bytes that arrived are not asked for again.
+
+import {
+  AnaxError,
+  type Clock,
+  type Credentials,
+  type ListedFile,
+  type PinnedRef,
+  type Source,
+} from '../core/index.ts';
+
+export interface OriginReadJob {
+  readonly source: Source;
+  readonly ref: PinnedRef;
+  readonly file: ListedFile;
+  readonly pieceLengthBytes: number;
+  /** Pieces of the blob, `end` not included. */
+  readonly firstPiece: number;
+  readonly endPiece: number;
+  readonly credentials: Credentials;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  /** Resolves when bytes may be taken from the origin. */
+  readonly mayRead: () => Promise<void>;
+  /** Bytes as they arrive, for progress. */
+  readonly onBytes: (bytes: number) => void;
+  /** A whole piece; the buffer is the callee's. The next piece waits for it. */
+  readonly onPiece: (index: number, bytes: Buffer) => Promise<void>;
+}
+
+/** Cuts in a row without a byte between before the read gives up. */
+const MAX_FRUITLESS_RESUMES = 5;
+const RESUME_PAUSE_MS = 200;
+
+/** Resolves when every piece was handed over; throws what the source says otherwise. */
+export async function runOriginRead(job: OriginReadJob): Promise<void> {
+  const assembly = new PieceAssembly(job);
+  let fruitless = 0;
+  while (!assembly.done) {
+    const before = assembly.position;
+    try {
+      await streamInto(job, assembly);
+    } catch (error) {
+      if (!isCut(error) || job.signal.aborted) throw error;
+      fruitless = assembly.position > before ? 0 : fruitless + 1;
+      if (fruitless > MAX_FRUITLESS_RESUMES) throw error;
+      await job.clock.sleep(RESUME_PAUSE_MS * 2 ** fruitless, job.signal);
+    }
+  }
+}
+
+function isCut(error: unknown): boolean {
+  return (
+    error instanceof AnaxError && (error.code === 'network_unreachable' || error.code === 'network_timeout')
+  );
+}
+
+async function streamInto(job: OriginReadJob, assembly: PieceAssembly): Promise<void> {
+  await job.mayRead();
+  const range = { start: assembly.position, end: assembly.end };
+  const context = { credentials: job.credentials, signal: job.signal };
+  for await (const chunk of job.source.get(job.ref, job.file, range, context)) {
+    job.onBytes(chunk.length);
+    await assembly.add(chunk);
+    await job.mayRead();
+  }
+}
+
+/** Gathers chunks into whole pieces. */
+class PieceAssembly {
+  position: number;
+  readonly end: number;
+  readonly #job: OriginReadJob;
+  #piece: Buffer | undefined;
+  #filled = 0;
+
+  constructor(job: OriginReadJob) {
+    this.#job = job;
+    this.position = job.firstPiece * job.pieceLengthBytes;
+    this.end = Math.min(job.endPiece * job.pieceLengthBytes, job.file.sizeBytes);
+  }
+
+  get done(): boolean {
+    return this.position === this.end;
+  }
+
+  async add(chunk: Uint8Array): Promise<void> {
+    for (let taken = 0; taken < chunk.length; ) {
+      const { pieceLengthBytes } = this.#job;
+      const index = Math.floor(this.position / pieceLengthBytes);
+      const size = Math.min(pieceLengthBytes, this.end - index * pieceLengthBytes);
+      this.#piece ??= Buffer.allocUnsafe(size);
+      const take = Math.min(size - this.#filled, chunk.length - taken);
+      this.#piece.set(chunk.subarray(taken, taken + take), this.#filled);
+      this.#filled += take;
+      this.position += take;
+      taken += take;
+      if (this.#filled === size) await this.#finish(index, this.#piece);
+    }
+  }
+
+  async #finish(index: number, piece: Buffer): Promise<void> {
+    this.#piece = undefined;
+    this.#filled = 0;
+    await this.#job.onPiece(index, piece);
+  }
+}

@@ -1,0 +1,181 @@
+// The reader's half of a swarm: takes the origin lease, carries out the reads that the machine decides, signs what it
+// finds, and gives up a file, or the lease, when the origin does not play along.
+
+import {
+  AnaxError,
+  type Credentials,
+  type ErrorRecord,
+  hasCode,
+  isAbortError,
+  type ListedFile,
+  type Range,
+  type ReaderGrant,
+  signPiece,
+  toAnaxError,
+  toErrorRecord,
+} from '../core/index.ts';
+import type { BlobTask } from './blob-task.ts';
+import { runOriginRead } from './origin-read.ts';
+import { locateTask, type SwarmContext } from './swarm-context.ts';
+
+/** Callers whose credentials are kept for reading the origin. */
+const MAX_CREDENTIALS = 16;
+
+export interface OriginHandlers {
+  readonly onGrants: (grants: readonly ReaderGrant[]) => void;
+  readonly onStored: (piece: number) => void;
+  readonly prepare: (task: BlobTask) => void;
+  readonly reject: (task: BlobTask, error: AnaxError) => Promise<void>;
+}
+
+/** Errors that concern one file. Any other would be met by the next file as well, and ends the lease. */
+function isFileError(error: AnaxError): boolean {
+  return hasCode(error, 'file_not_found', 'digest_mismatch', 'origin_changed', 'origin_protocol');
+}
+
+/** Errors that another caller's credentials may not meet. */
+function isAccessError(error: unknown): boolean {
+  return hasCode(error, 'auth_required', 'auth_invalid', 'access_denied', 'access_gated', 'repo_not_found');
+}
+
+export class OriginSide {
+  readonly #context: SwarmContext;
+  readonly #handlers: OriginHandlers;
+  readonly #credentials: Credentials[] = [];
+  readonly #reads = new Map<BlobTask, Set<AbortController>>();
+  #gate = Promise.withResolvers<void>();
+  /** Of the lease that this host has; 0 for none. */
+  leaseEpoch = 0;
+
+  constructor(context: SwarmContext, handlers: OriginHandlers) {
+    this.#context = context;
+    this.#handlers = handlers;
+    this.#gate.resolve();
+  }
+
+  addCredentials(credentials: Credentials): void {
+    this.#credentials.unshift(credentials);
+    this.#credentials.splice(MAX_CREDENTIALS);
+  }
+
+  takeLease(epoch: number, grant: ReaderGrant, spans: readonly Range[]): void {
+    this.leaseEpoch = epoch;
+    this.#handlers.onGrants([grant]);
+    for (const task of this.#context.tasks.values()) {
+      if (spans.some(({ start, end }) => start < task.mapped.pieces.end && end > task.mapped.pieces.start)) {
+        this.#handlers.prepare(task);
+      }
+    }
+    this.#context.feed({ kind: 'lease', epoch, spans });
+  }
+
+  /** The lease is over, or about to be: what is being read is not wanted from here any more. */
+  loseLease(): void {
+    if (this.leaseEpoch === 0) return;
+    this.leaseEpoch = 0;
+    for (const task of this.#reads.keys()) this.abortReads(task);
+    this.#context.feed({ kind: 'leaseLost' });
+  }
+
+  leaseDone(epoch: number, error: ErrorRecord | undefined): void {
+    this.leaseEpoch = 0;
+    this.#context.deps.scheduler.leaseDone(this.#context.snapshot.id, epoch, error);
+  }
+
+  holdReads(hold: boolean): void {
+    if (hold) this.#gate = Promise.withResolvers();
+    else this.#gate.resolve();
+  }
+
+  /** Ends running reads of a blob that was given up. */
+  abortReads(task: BlobTask): void {
+    for (const abort of this.#reads.get(task) ?? []) abort.abort();
+  }
+
+  async read(readId: number, pieces: Range): Promise<void> {
+    const { task } = locateTask(this.#context, pieces.start);
+    const abort = new AbortController();
+    const running = this.#reads.get(task) ?? new Set();
+    this.#reads.set(task, running.add(abort));
+    let error: ErrorRecord | undefined;
+    try {
+      await this.#readWithAnyCredentials(task, pieces, AbortSignal.any([abort.signal, this.#context.signal]));
+    } catch (thrown) {
+      error = await this.#explain(task, thrown);
+    } finally {
+      running.delete(abort);
+    }
+    this.#context.feed({ kind: 'readEnded', readId, error });
+  }
+
+  /** The error that ends the lease, if it is one. */
+  async #explain(task: BlobTask, thrown: unknown): Promise<ErrorRecord | undefined> {
+    if (isAbortError(thrown)) return undefined;
+    const error = withFile(toAnaxError(thrown), task.path);
+    if (!isFileError(error)) return toErrorRecord(error);
+    await this.#handlers.reject(task, error);
+    return undefined;
+  }
+
+  async #readWithAnyCredentials(task: BlobTask, pieces: Range, signal: AbortSignal): Promise<void> {
+    const callers = this.#credentials.length > 0 ? [...this.#credentials] : [{}];
+    const last = callers.pop() ?? {};
+    for (const credentials of callers) {
+      try {
+        await this.#readAs(credentials, task, pieces, signal);
+        return;
+      } catch (error) {
+        if (!isAccessError(error)) throw error;
+      }
+    }
+    await this.#readAs(last, task, pieces, signal);
+  }
+
+  async #readAs(credentials: Credentials, task: BlobTask, pieces: Range, signal: AbortSignal): Promise<void> {
+    const { deps, snapshot, counters } = this.#context;
+    const { mapped } = task;
+    await runOriginRead({
+      source: deps.source,
+      ref: snapshot.ref,
+      file: this.#fileOf(task),
+      pieceLengthBytes: mapped.pieceLengthBytes,
+      firstPiece: pieces.start - mapped.pieces.start,
+      endPiece: pieces.end - mapped.pieces.start,
+      credentials,
+      clock: deps.clock,
+      signal,
+      mayRead: () => this.#gate.promise,
+      onBytes: (bytes) => {
+        counters.fromOrigin += bytes;
+      },
+      onPiece: (index, bytes) => this.#store(task, index, bytes),
+    });
+  }
+
+  #fileOf(task: BlobTask): ListedFile {
+    const file = this.#context.snapshot.manifest.files.find(({ digest }) => digest === task.mapped.digest);
+    if (!file) throw new AnaxError('internal', `no file has the content of ${task.path}`);
+    return file;
+  }
+
+  async #store(task: BlobTask, index: number, bytes: Buffer): Promise<void> {
+    const { deps, feed } = this.#context;
+    if (task.isSettled) return;
+    const proof = signPiece(deps.identity, task.mapped, index, deps.hash(bytes));
+    await task.open.write(index, bytes, proof);
+    const piece = task.mapped.pieces.start + index;
+    feed({ kind: 'stored', piece, from: 'origin' });
+    this.#handlers.onStored(piece);
+  }
+}
+
+/** The error, naming the file it is about. */
+function withFile(error: AnaxError, file: string): AnaxError {
+  if (error.details['file'] !== undefined) return error;
+  return new AnaxError(error.code, error.message.split(': ').slice(1).join(': ') || file, {
+    cause: error,
+    hint: error.hint,
+    details: { ...error.details, file },
+    ...(error.retryAfterMs !== undefined && { retryAfterMs: error.retryAfterMs }),
+  });
+}

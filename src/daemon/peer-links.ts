@@ -1,0 +1,199 @@
+// The links of this host to other daemons, one a pair where possible: dials, accepts, keeps them by peer id, and hands
+// what arrives to the swarm that its channel belongs to.
+
+import {
+  AnaxError,
+  hasCode,
+  type Identity,
+  type Logger,
+  type PeerId,
+  type PeerInfo,
+  type SnapshotId,
+} from '../core/index.ts';
+import {
+  type IncomingMessage,
+  type LinkEnd,
+  type LinkHandlers,
+  type PeerLink,
+  PeerTransport,
+} from '../transport/index.ts';
+import { abortable } from './abortable.ts';
+
+/** The remote asks for a channel. */
+export type OpenMessage = Extract<IncomingMessage, { kind: 'open' }>;
+
+/** Links with one remote address: several daemons may stand behind one, as on a test machine or behind NAT. */
+const MAX_LINKS_PER_HOST = 256;
+
+/** One channel of one link, as a swarm sees it. */
+export interface Channel {
+  readonly peer: PeerId;
+  readonly link: PeerLink;
+  readonly id: number;
+}
+
+/** A swarm of this host, as the links see it. */
+export interface ChannelOwner {
+  /** The remote opened a channel; the answer has this host's bitfield, or the channel is refused. */
+  onOpen(channel: Channel, message: OpenMessage): void;
+  onMessage(channel: Channel, message: IncomingMessage): void;
+  onClosed(channel: Channel): void;
+}
+
+export type CallHandler = (
+  method: string,
+  body: Uint8Array,
+  peer: PeerId,
+  signal: AbortSignal,
+) => Promise<Uint8Array>;
+
+export interface PeerLinksOptions {
+  readonly identity: Identity;
+  readonly logger: Logger;
+  /** Finds (or wakes) the swarm that a remote asks for; `undefined` where this host has no part in it. */
+  readonly ownerOf: (snapshot: SnapshotId) => Promise<ChannelOwner | undefined>;
+  /** Answers the calls of other daemons. */
+  readonly call: CallHandler;
+  readonly onPeerGone: (peer: PeerId) => void;
+}
+
+export class PeerLinks {
+  readonly #options: PeerLinksOptions;
+  readonly #links = new Map<PeerId, PeerLink>();
+  readonly #dials = new Map<PeerId, Promise<PeerLink>>();
+  readonly #owners = new Map<PeerLink, Map<number, { owner: ChannelOwner; channel: Channel }>>();
+  readonly #banned = new Set<PeerId>();
+  readonly #stopping = new AbortController();
+  readonly #transport: PeerTransport;
+  readonly #attach = (link: PeerLink): LinkHandlers => this.#adopt(link);
+
+  constructor(options: PeerLinksOptions) {
+    this.#options = options;
+    this.#transport = new PeerTransport({
+      identity: options.identity,
+      logger: options.logger,
+      limits: { maxLinksPerHost: MAX_LINKS_PER_HOST },
+    });
+  }
+
+  /** Accepts links; returns the port. */
+  async listen(host: string, port: number): Promise<number> {
+    return (await this.#transport.listen({ host, port, attach: this.#attach })).port;
+  }
+
+  get count(): number {
+    return this.#owners.size;
+  }
+
+  has(peer: PeerId): boolean {
+    return this.#links.has(peer);
+  }
+
+  isBanned(peer: PeerId): boolean {
+    return this.#banned.has(peer);
+  }
+
+  /** The link to a peer: the one there is, or a new one. */
+  async connect(peer: PeerInfo, signal: AbortSignal): Promise<PeerLink> {
+    if (this.#banned.has(peer.id)) throw new AnaxError('peer_refused', 'the peer served wrong bytes before');
+    const known = this.#links.get(peer.id);
+    if (known) return known;
+    const running = this.#dials.get(peer.id) ?? this.#dial(peer);
+    this.#dials.set(peer.id, running);
+    return abortable(running, signal);
+  }
+
+  async #dial(peer: PeerInfo): Promise<PeerLink> {
+    try {
+      return await this.#transport.dial({
+        host: peer.host,
+        port: peer.port,
+        expectedPeerId: peer.id,
+        signal: this.#stopping.signal,
+        attach: this.#attach,
+      });
+    } finally {
+      this.#dials.delete(peer.id);
+    }
+  }
+
+  #adopt(link: PeerLink): LinkHandlers {
+    const { peerId } = link.remote;
+    this.#owners.set(link, new Map());
+    if (!this.#links.has(peerId)) this.#links.set(peerId, link);
+    void link.closed.then((end) => this.#lost(link, end));
+    if (this.#banned.has(peerId) || this.#stopping.signal.aborted) void link.close('done');
+    return {
+      onMessage: (message) => this.#route(link, message),
+      onCall: (method, body, { signal }) => this.#options.call(method, body, peerId, signal),
+    };
+  }
+
+  #lost(link: PeerLink, end: LinkEnd): void {
+    const { peerId, host } = link.remote;
+    if (hasCode(end.error, 'peer_protocol') && !this.#banned.has(peerId)) {
+      this.#options.logger.warn('link ended', { peer: peerId, host, by: end.by, reason: end.error.message });
+    }
+    const channels = this.#owners.get(link);
+    this.#owners.delete(link);
+    if (this.#links.get(peerId) === link) this.#replace(peerId);
+    for (const { owner, channel } of channels?.values() ?? []) owner.onClosed(channel);
+    if (!this.#links.has(peerId)) this.#options.onPeerGone(peerId);
+  }
+
+  #replace(peer: PeerId): void {
+    this.#links.delete(peer);
+    for (const other of this.#owners.keys()) if (other.remote.peerId === peer) this.#links.set(peer, other);
+  }
+
+  #route(link: PeerLink, message: IncomingMessage): void {
+    if (message.kind === 'open') {
+      void this.#open(link, message);
+      return;
+    }
+    const entry = this.#owners.get(link)?.get(message.channel);
+    entry?.owner.onMessage(entry.channel, message);
+    if (message.kind === 'close' || message.kind === 'refused')
+      this.#owners.get(link)?.delete(message.channel);
+  }
+
+  async #open(link: PeerLink, message: OpenMessage): Promise<void> {
+    const owner = await this.#options.ownerOf(message.snapshot).catch(() => undefined);
+    const table = this.#owners.get(link);
+    if (!table) return;
+    if (!owner) {
+      link.send({ kind: 'refused', channel: message.channel, code: 'unknown-snapshot' });
+      return;
+    }
+    const channel: Channel = { peer: link.remote.peerId, link, id: message.channel };
+    table.set(message.channel, { owner, channel });
+    owner.onOpen(channel, message);
+  }
+
+  /** Opens a channel for a swarm; what the remote answers goes to the owner. */
+  openChannel(link: PeerLink, owner: ChannelOwner, snapshot: SnapshotId, pieceCount: number): Channel {
+    const table = this.#owners.get(link);
+    if (!table) throw new AnaxError('peer_refused', 'the link is gone');
+    const id = link.open({ snapshot, pieceCount, ticket: new Uint8Array() });
+    const channel: Channel = { peer: link.remote.peerId, link, id };
+    table.set(id, { owner, channel });
+    return channel;
+  }
+
+  closeChannel(channel: Channel): void {
+    if (this.#owners.get(channel.link)?.delete(channel.id)) {
+      channel.link.send({ kind: 'close', channel: channel.id });
+    }
+  }
+
+  /** Closes every link to a peer and takes no more: it served wrong bytes. */
+  ban(peer: PeerId): void {
+    this.#banned.add(peer);
+    for (const link of this.#owners.keys()) if (link.remote.peerId === peer) void link.close('protocol');
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#transport.stop();
+  }
+}

@@ -1,0 +1,283 @@
+// From what was asked for to a snapshot: who resolves it (this host, or the seed that the scheduler names), at which
+// commit, with which files, and whether this caller may have it.
+//
+// Invariants: a branch is resolved once for all who ask within PIN_TTL_MS; a restricted repository is given to a caller
+// only after the hub said yes to that caller's own credentials; credentials leave this host only sealed.
+
+import { z } from 'zod';
+import type { BlobStore } from '../core/index.ts';
+import {
+  AnaxError,
+  type Clock,
+  type Credentials,
+  createManifest,
+  decodeManifest,
+  encodeManifest,
+  hasCode,
+  type ListedFile,
+  type Logger,
+  MAX_MANIFEST_BYTES,
+  type OriginRef,
+  type PeerId,
+  type PeerInfo,
+  type PinnedRef,
+  parseSnapshotId,
+  type SnapshotId,
+  type Source,
+  type StoredSnapshot,
+} from '../core/index.ts';
+import type { SchedulerLink } from '../scheduler-server/index.ts';
+import { abortable } from './abortable.ts';
+import { createPathFilter } from './path-filter.ts';
+import type { PeerLinks } from './peer-links.ts';
+import { credentialsFingerprint, type PathFilters, refKeyOf } from './ref-key.ts';
+import { createSealingKey, openCredentials, sealCredentials } from './sealed.ts';
+
+/** A branch that was resolved stands for this long: one roll-out, one commit. */
+const PIN_TTL_MS = 30_000;
+/** The hub's yes to one caller for one restricted repository stands for this long. */
+const ACCESS_TTL_MS = 300_000;
+/** Pins and access answers that are remembered. */
+const MAX_REMEMBERED = 10_000;
+/** Resolvers that are tried before this host does it itself. */
+const MAX_RESOLVERS = 3;
+const RESOLVE_TIMEOUT_MS = 600_000;
+const MAX_ANSWER_BYTES = 65_536;
+
+export interface ResolveRequest extends PathFilters {
+  readonly ref: OriginRef;
+  readonly credentials: Credentials;
+}
+
+export interface ResolverDeps {
+  readonly self: PeerId;
+  readonly store: BlobStore;
+  readonly scheduler: SchedulerLink;
+  readonly links: PeerLinks;
+  readonly source: (scheme: string) => Source;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Ends shared work, when the host stops. One caller's abort does not end what others wait for as well. */
+  readonly signal: AbortSignal;
+  /** Whether this host reads such a ref on behalf of another: not its own disk, not a hub it was not set up for. */
+  readonly mayResolveForOthers: (ref: OriginRef) => boolean;
+  /** Called when this host resolved for somebody: the seed takes part in what it resolves. */
+  readonly onResolvedForOther: (snapshot: StoredSnapshot, credentials: Credentials) => Promise<void>;
+}
+
+interface Remembered<Value> {
+  readonly value: Value;
+  readonly untilMs: number;
+}
+
+const text = z.string().max(8_192);
+const refShape = z.object({ scheme: text, endpoint: text, repo: text, revision: text, path: text });
+const patterns = z.array(text).max(1_000);
+
+/** What travels in a `resolve` call between daemons, and what comes back. */
+const resolveCall = z.object({
+  ref: refShape,
+  include: patterns,
+  exclude: patterns,
+  sealed: z.string().max(65_536),
+});
+const resolveAnswer = z.object({ ref: refShape.extend({ restricted: z.boolean() }), snapshot: text });
+
+export class Resolver {
+  readonly #deps: ResolverDeps;
+  readonly #sealingKey = createSealingKey();
+  readonly #sealingKeys = new Map<PeerId, Uint8Array>();
+  readonly #pins = new Map<string, Remembered<Promise<PinnedRef>>>();
+  readonly #access = new Map<string, Remembered<Promise<void>>>();
+  readonly #listings = new Map<string, Promise<StoredSnapshot>>();
+
+  constructor(deps: ResolverDeps) {
+    this.#deps = deps;
+  }
+
+  /** Throws what the hub says: `access_gated`, `repo_not_found`, `rate_limited`, …; `nothing_matched`. */
+  async resolve(request: ResolveRequest, signal: AbortSignal): Promise<StoredSnapshot> {
+    const known = await this.#stored(request, signal);
+    if (known) return known;
+    const exclude: PeerId[] = [];
+    while (exclude.length < MAX_RESOLVERS) {
+      const peer = await this.#deps.scheduler.locate(refKeyOf(request.ref, request), exclude, signal);
+      if (peer.id === this.#deps.self) break;
+      const snapshot = await this.#ask(peer, request, signal);
+      if (snapshot) return snapshot;
+      exclude.push(peer.id);
+    }
+    return this.#here(request, signal);
+  }
+
+  /** A snapshot that was asked for by its commit, and is known here already. */
+  async #stored(request: ResolveRequest, signal: AbortSignal): Promise<StoredSnapshot | undefined> {
+    const known = this.#deps.store.snapshotByRef(refKeyOf(request.ref, request));
+    if (known) await this.#authorize(known.ref, request.credentials, signal);
+    return known;
+  }
+
+  // Resolving on this host.
+
+  async #here(request: ResolveRequest, signal: AbortSignal): Promise<StoredSnapshot> {
+    const pinned = await this.#pin(request, signal);
+    await this.#authorize(pinned, request.credentials, signal);
+    const key = refKeyOf(pinned, request);
+    const known = this.#deps.store.snapshotByRef(key);
+    if (known) return known;
+    const running = this.#listings.get(key) ?? this.#list(pinned, key, request);
+    this.#listings.set(key, running);
+    try {
+      return await abortable(running, signal);
+    } finally {
+      this.#listings.delete(key);
+    }
+  }
+
+  #pin({ ref, credentials }: ResolveRequest, signal: AbortSignal): Promise<PinnedRef> {
+    const key = `${refKeyOf(ref, { include: [], exclude: [] })}/${credentialsFingerprint(credentials)}`;
+    const pinned = this.#remember(this.#pins, key, PIN_TTL_MS, () =>
+      this.#deps.source(ref.scheme).resolve(ref, { credentials, signal: this.#deps.signal }),
+    );
+    return abortable(pinned, signal);
+  }
+
+  async #authorize(pinned: PinnedRef, credentials: Credentials, signal: AbortSignal): Promise<void> {
+    if (!pinned.restricted) return;
+    const key = `${pinned.scheme} ${pinned.endpoint} ${pinned.repo}/${credentialsFingerprint(credentials)}`;
+    const allowed = this.#remember(this.#access, key, ACCESS_TTL_MS, () =>
+      this.#deps.source(pinned.scheme).authorize(pinned, { credentials, signal: this.#deps.signal }),
+    );
+    await abortable(allowed, signal);
+  }
+
+  /** One call for all who ask at once and for `ttlMs` after; failures are not remembered. */
+  #remember<Value>(
+    memory: Map<string, Remembered<Promise<Value>>>,
+    key: string,
+    ttlMs: number,
+    ask: () => Promise<Value>,
+  ): Promise<Value> {
+    const nowMs = this.#deps.clock.now();
+    const known = memory.get(key);
+    if (known && nowMs < known.untilMs) return known.value;
+    const value = ask();
+    memory.delete(key);
+    memory.set(key, { value, untilMs: nowMs + ttlMs });
+    value.catch(() => memory.delete(key));
+    const oldest = memory.keys().next();
+    if (memory.size > MAX_REMEMBERED && !oldest.done) memory.delete(oldest.value);
+    return value;
+  }
+
+  async #list(pinned: PinnedRef, key: string, request: ResolveRequest): Promise<StoredSnapshot> {
+    const context = { credentials: request.credentials, signal: this.#deps.signal };
+    const listed = await this.#deps.source(pinned.scheme).list(pinned, context);
+    const wanted = filtered(listed, request);
+    const manifest = createManifest(wanted);
+    const snapshot = { id: manifest.id, ref: pinned, manifest };
+    await this.#deps.store.putSnapshot(snapshot, key);
+    return snapshot;
+  }
+
+  // Resolving elsewhere.
+
+  /** Asks the peer; `undefined` where it can't be reached. What the hub told it is thrown. */
+  async #ask(
+    peer: PeerInfo,
+    request: ResolveRequest,
+    signal: AbortSignal,
+  ): Promise<StoredSnapshot | undefined> {
+    try {
+      return await this.#askOver(peer, request, signal);
+    } catch (error) {
+      if (!hasCode(error, 'network_unreachable', 'network_timeout', 'peer_protocol', 'peer_refused'))
+        throw error;
+      this.#deps.logger.warn('resolver not reached', { peer: peer.id, host: peer.host, code: error.code });
+      return undefined;
+    }
+  }
+
+  async #askOver(peer: PeerInfo, request: ResolveRequest, signal: AbortSignal): Promise<StoredSnapshot> {
+    const link = await this.#deps.links.connect(peer, signal);
+    const options = { signal, timeoutMs: RESOLVE_TIMEOUT_MS, maxAnswerBytes: MAX_ANSWER_BYTES };
+    const sealingKey = this.#sealingKeys.get(peer.id) ?? (await link.call('sealing-key', EMPTY, options));
+    this.#sealingKeys.set(peer.id, sealingKey);
+    const call: z.infer<typeof resolveCall> = {
+      ref: request.ref,
+      include: [...request.include],
+      exclude: [...request.exclude],
+      sealed: sealCredentials(request.credentials, sealingKey),
+    };
+    const answer = readJson(
+      await link.call('resolve', Buffer.from(JSON.stringify(call)), options),
+      resolveAnswer,
+    );
+    const id = parseSnapshotId(answer.snapshot);
+    const known = this.#deps.store.snapshot(id);
+    const manifest =
+      known?.manifest ??
+      decodeManifest(
+        id,
+        await link.call('manifest', Buffer.from(id), { ...options, maxAnswerBytes: MAX_MANIFEST_BYTES }),
+      );
+    const snapshot = { id, ref: answer.ref, manifest };
+    await this.#deps.store.putSnapshot(snapshot, refKeyOf(answer.ref, request));
+    return snapshot;
+  }
+
+  // Answering other daemons.
+
+  async answer(method: string, body: Uint8Array, _peer: PeerId, signal: AbortSignal): Promise<Uint8Array> {
+    switch (method) {
+      case 'sealing-key':
+        return this.#sealingKey.publicKey;
+      case 'resolve':
+        return this.#resolveForOther(body, signal);
+      case 'manifest':
+        return this.#manifest(parseSnapshotId(Buffer.from(body).toString()));
+      default:
+        throw new AnaxError('peer_protocol', `no such call: ${method}`);
+    }
+  }
+
+  async #resolveForOther(body: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
+    const { ref, include, exclude, sealed } = readJson(body, resolveCall);
+    if (!this.#deps.mayResolveForOthers(ref)) {
+      throw new AnaxError(
+        'access_denied',
+        `this node does not read ${ref.scheme}:// at ${ref.endpoint} for others`,
+      );
+    }
+    const credentials = openCredentials(sealed, this.#sealingKey);
+    const request = { ref, include, exclude, credentials };
+    const snapshot = (await this.#stored(request, signal)) ?? (await this.#here(request, signal));
+    await this.#deps.onResolvedForOther(snapshot, credentials);
+    return Buffer.from(JSON.stringify({ ref: snapshot.ref, snapshot: snapshot.id }));
+  }
+
+  #manifest(id: SnapshotId): Uint8Array {
+    const snapshot = this.#deps.store.snapshot(id);
+    if (!snapshot) throw new AnaxError('blob_not_found', 'no such manifest here');
+    return encodeManifest(snapshot.manifest);
+  }
+}
+
+const EMPTY = new Uint8Array();
+
+function filtered(listed: readonly ListedFile[], request: PathFilters): readonly ListedFile[] {
+  const matches = createPathFilter(request);
+  const wanted = listed.filter((file) => matches(file.path));
+  if (wanted.length === 0 && listed.length > 0) {
+    throw new AnaxError('nothing_matched', `${listed.length} files, none wanted`);
+  }
+  return wanted;
+}
+
+function readJson<Shape extends z.ZodType>(body: Uint8Array, shape: Shape): z.infer<Shape> {
+  try {
+    return shape.parse(JSON.parse(Buffer.from(body).toString('utf8')));
+  } catch {
+    throw new AnaxError('peer_protocol', 'a body of the wrong form');
+  }
+}

@@ -1,0 +1,128 @@
+// The swarms that this host takes part in: one session a snapshot, shared by all downloads of it, kept after them as
+// long as the host serves others.
+
+import type { Credentials, Logger, SnapshotId, StoredSnapshot } from '../core/index.ts';
+import { toErrorRecord } from '../core/index.ts';
+import type { SchedulerMessage } from '../scheduler-server/index.ts';
+import type { SessionUse } from './download.ts';
+import type { SessionDeps } from './swarm-context.ts';
+import { SwarmSession } from './swarm-session.ts';
+
+/** Sessions without a download that go on serving others, at most; beyond it the longest unused end. */
+const MAX_IDLE_SESSIONS = 256;
+
+export interface SessionsOptions {
+  readonly deps: (snapshot: StoredSnapshot) => SessionDeps;
+  /** Whether sessions outlive their downloads. */
+  readonly keepServing: boolean;
+  readonly stored: (id: SnapshotId) => StoredSnapshot | undefined;
+  readonly logger: Logger;
+}
+
+interface Entry {
+  readonly session: SwarmSession;
+  readonly started: Promise<void>;
+  users: number;
+}
+
+export class Sessions {
+  readonly #options: SessionsOptions;
+  readonly #entries = new Map<SnapshotId, Entry>();
+  /** Ends that are under way, so that a successor does not open the same blobs before they are closed. */
+  readonly #ending = new Map<SnapshotId, Promise<void>>();
+
+  constructor(options: SessionsOptions) {
+    this.#options = options;
+  }
+
+  *all(): Generator<SwarmSession> {
+    for (const { session } of this.#entries.values()) yield session;
+  }
+
+  /** The session for a download: the running one, or a new one. Release it after use. */
+  async use(snapshot: StoredSnapshot, credentials: Credentials): Promise<SessionUse> {
+    const entry = await this.#open(snapshot, credentials);
+    entry.users += 1;
+    let released = false;
+    try {
+      await entry.started;
+    } catch (error) {
+      await this.#release(entry);
+      throw error;
+    }
+    return {
+      session: entry.session,
+      release: async () => {
+        if (released) return;
+        released = true;
+        await this.#release(entry);
+      },
+    };
+  }
+
+  async #open(snapshot: StoredSnapshot, credentials: Credentials): Promise<Entry> {
+    const known = this.#entries.get(snapshot.id);
+    if (known && !known.session.hasFailed) {
+      known.session.addCredentials(credentials);
+      return known;
+    }
+    if (known) await this.#end(known);
+    await this.#ending.get(snapshot.id);
+    const late = this.#entries.get(snapshot.id);
+    if (late) return late;
+    const session = new SwarmSession(this.#options.deps(snapshot), snapshot);
+    session.addCredentials(credentials);
+    const entry = { session, started: session.start(), users: 0 };
+    entry.started.catch(() => undefined);
+    this.#entries.set(snapshot.id, entry);
+    return entry;
+  }
+
+  async #release(entry: Entry): Promise<void> {
+    entry.users -= 1;
+    if (entry.users > 0) return;
+    if (!this.#options.keepServing || entry.session.hasFailed) await this.#end(entry);
+    else await this.#trim();
+  }
+
+  async #trim(): Promise<void> {
+    const idle = [...this.#entries.values()].filter(({ users }) => users === 0);
+    for (const entry of idle.slice(0, Math.max(0, idle.length - MAX_IDLE_SESSIONS))) await this.#end(entry);
+  }
+
+  async #end(entry: Entry): Promise<void> {
+    const { id } = entry.session.snapshot;
+    if (this.#entries.get(id) === entry) this.#entries.delete(id);
+    const ended = entry.session.stop();
+    this.#ending.set(id, ended);
+    await ended;
+    if (this.#ending.get(id) === ended) this.#ending.delete(id);
+  }
+
+  /** A session for somebody who asks for a snapshot that this host knows, without a download of its own. */
+  async serve(id: SnapshotId): Promise<SwarmSession | undefined> {
+    const known = this.#entries.get(id);
+    const snapshot = known ? undefined : this.#options.stored(id);
+    const entry =
+      known ?? (snapshot && this.#options.keepServing ? await this.#open(snapshot, {}) : undefined);
+    await entry?.started;
+    return entry?.session;
+  }
+
+  onScheduler(message: SchedulerMessage): void {
+    if (message.kind === 'connected') {
+      for (const session of this.all()) session.join();
+    } else if (message.kind !== 'disconnected') {
+      this.#entries.get(message.snapshot)?.session.onScheduler(message);
+    }
+  }
+
+  async stop(): Promise<void> {
+    const ends = [...this.#entries.values()].map((entry) =>
+      this.#end(entry).catch((error: unknown) => {
+        this.#options.logger.warn('a swarm did not end well', { error: toErrorRecord(error) });
+      }),
+    );
+    await Promise.all([...ends, ...this.#ending.values()]);
+  }
+}

@@ -1,0 +1,68 @@
+// What the parts of a swarm session share. The session makes it; the parts speak to each other through it.
+
+import type {
+  BlobStore,
+  Clock,
+  Digest,
+  Identity,
+  Logger,
+  PieceHash,
+  PieceMap,
+  Source,
+  StoredSnapshot,
+  TrustedReaders,
+} from '../core/index.ts';
+import type { SchedulerLink } from '../scheduler-server/index.ts';
+import type { SwarmEvent } from '../swarm/index.ts';
+import type { BlobTask } from './blob-task.ts';
+import type { PeerLinks } from './peer-links.ts';
+import type { Uploads } from './uploads.ts';
+
+export interface SessionDeps {
+  readonly identity: Identity;
+  readonly store: BlobStore;
+  readonly hash: PieceHash;
+  readonly links: PeerLinks;
+  readonly uploads: Uploads;
+  readonly scheduler: SchedulerLink;
+  readonly source: Source;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly random: () => number;
+}
+
+/** Bytes since the session began, by where they came from. */
+export interface ByteCounters {
+  fromPeers: number;
+  fromOrigin: number;
+  /** Held when the session began. */
+  fromCache: number;
+}
+
+export interface SwarmContext {
+  readonly deps: SessionDeps;
+  readonly snapshot: StoredSnapshot;
+  readonly map: PieceMap;
+  readonly trust: TrustedReaders;
+  readonly tasks: Map<Digest, BlobTask>;
+  readonly counters: ByteCounters;
+  /** Aborted when the session stops. */
+  readonly signal: AbortSignal;
+  /** Tells the machine what happened, and has its decisions carried out. */
+  readonly feed: (event: SwarmEvent) => void;
+  /** Keeps work that nobody awaits: its failure is logged, and stopping waits for it. */
+  readonly run: (work: Promise<void>) => void;
+}
+
+/** The blob that a snapshot's piece is in, and its place there. */
+export function locateTask(context: SwarmContext, piece: number): { task: BlobTask; index: number } {
+  const { blob, index } = context.map.locate(piece);
+  const task = context.tasks.get(blob.digest);
+  if (!task) throw new Error(`no task for ${blob.digest}`);
+  return { task, index };
+}
+
+/** Whether this host has a reader grant in this swarm. */
+export function isReader({ trust, deps }: SwarmContext): boolean {
+  return trust.isReader(deps.identity.id);
+}

@@ -1,0 +1,271 @@
+// One host's part in one snapshot's swarm, as it really runs: feeds the pure machine of src/swarm with what happens and
+// has its decisions carried out by the exchange (neighbours), the origin side (lease) and the verdicts (completion).
+//
+// Invariants: a piece is told to the machine only after it was verified and stored; nothing is offered without a proof
+// that others can check; a blob is complete only after its verdict.
+
+import {
+  AnaxError,
+  Bitfield,
+  type Credentials,
+  type Digest,
+  fromErrorRecord,
+  type MappedBlob,
+  type OpenBlob,
+  type PeerId,
+  PieceMap,
+  type ReaderGrant,
+  type StoredSnapshot,
+  TrustedReaders,
+  toErrorRecord,
+  totalBytes,
+} from '../core/index.ts';
+import type { SchedulerMessage } from '../scheduler-server/index.ts';
+import {
+  createSwarmState,
+  type SwarmEffect,
+  type SwarmEvent,
+  type SwarmState,
+  step,
+} from '../swarm/index.ts';
+import { BlobTask } from './blob-task.ts';
+import { Exchange } from './exchange.ts';
+import { offeredPieces } from './offers.ts';
+import { OriginSide } from './origin-side.ts';
+import { locateTask, type SessionDeps, type SwarmContext } from './swarm-context.ts';
+import { Verdicts } from './verdicts.ts';
+
+/** Redials, overdue requests and held reads are looked at this often. */
+const TICK_MS = 250;
+
+export class SwarmSession {
+  readonly exchange: Exchange;
+  readonly #context: SwarmContext;
+  readonly #origin: OriginSide;
+  readonly #verdicts: Verdicts;
+  readonly #stopping = new AbortController();
+  readonly #running = new Set<Promise<void>>();
+  #state: SwarmState | undefined;
+  #ticker: NodeJS.Timeout | undefined;
+  #stopped: Promise<void> | undefined;
+
+  constructor(deps: SessionDeps, snapshot: StoredSnapshot) {
+    this.#context = {
+      deps,
+      snapshot,
+      map: new PieceMap(snapshot.manifest),
+      trust: new TrustedReaders(snapshot.id),
+      tasks: new Map(),
+      counters: { fromPeers: 0, fromOrigin: 0, fromCache: 0 },
+      signal: this.#stopping.signal,
+      feed: (event) => this.#feed(event),
+      run: (work) => this.#run(work),
+    };
+    const onStored = (piece: number): void => this.#verdicts.consider(locateTask(this.#context, piece).task);
+    const onGrants = (grants: readonly ReaderGrant[]): void => this.#takeGrants(grants);
+    this.exchange = new Exchange(this.#context, {
+      onStored,
+      onGrants,
+      onVerdicts: (verdicts) => this.#verdicts.receive(verdicts),
+      verdicts: () => this.#verdicts.list(),
+      onDiskError: (error) => this.fail(error),
+    });
+    this.#verdicts = new Verdicts(this.#context, {
+      broadcast: (verdict) =>
+        this.exchange.broadcast((channel) => ({
+          kind: 'verdicts',
+          channel: channel.id,
+          verdicts: [verdict],
+        })),
+      hasReaderNear: () => this.#readers().some((reader) => this.exchange.isUp(reader)),
+    });
+    this.#origin = new OriginSide(this.#context, {
+      onGrants,
+      onStored,
+      prepare: (task) => this.#verdicts.prepare(task),
+      reject: (task, error) => this.#giveUp(task, error),
+    });
+  }
+
+  get snapshot(): StoredSnapshot {
+    return this.#context.snapshot;
+  }
+
+  get map(): PieceMap {
+    return this.#context.map;
+  }
+
+  get tasks(): ReadonlyMap<string, BlobTask> {
+    return this.#context.tasks;
+  }
+
+  get counters(): SwarmContext['counters'] {
+    return this.#context.counters;
+  }
+
+  get heldPieces(): number {
+    return this.#state?.held.count ?? 0;
+  }
+
+  get heldBytes(): number {
+    let bytes = 0;
+    for (const task of this.#context.tasks.values()) bytes += task.heldBytes;
+    return bytes;
+  }
+
+  /** Resolves when a blob of the snapshot is complete; rejects with why it can't be. */
+  async waitFor(digest: Digest): Promise<void> {
+    const task = this.#context.tasks.get(digest);
+    if (!task) throw new AnaxError('internal', `not in this snapshot: ${digest}`);
+    await task.settled;
+  }
+
+  /** Whether a blob failed: then the next download of the snapshot starts a new session. */
+  get hasFailed(): boolean {
+    return [...this.#context.tasks.values()].some(({ status }) => status === 'failed');
+  }
+
+  addCredentials(credentials: Credentials): void {
+    this.#origin.addCredentials(credentials);
+  }
+
+  /** Opens the blobs and joins the swarm. */
+  async start(): Promise<void> {
+    const { deps, tasks, map, snapshot, counters } = this.#context;
+    const held = new Bitfield(map.pieceCount);
+    const paths = new Map(snapshot.manifest.files.map((file) => [file.digest, file.path]));
+    for (const blob of map.blobs) {
+      const task = new BlobTask(blob, await this.#open(blob), paths.get(blob.digest) ?? blob.digest);
+      tasks.set(blob.digest, task);
+      for (const index of task.open.held.values()) held.add(blob.pieces.start + index);
+      counters.fromCache += task.heldBytes;
+    }
+    const rngSeed = Math.floor(deps.random() * 2 ** 31);
+    this.#state = createSwarmState({ self: deps.identity.id, map, held, rngSeed });
+    this.#ticker = setInterval(() => this.#feed({ kind: 'tick' }), TICK_MS);
+    this.join();
+    for (const task of tasks.values()) this.#verdicts.consider(task);
+  }
+
+  async #open(blob: MappedBlob): Promise<OpenBlob> {
+    const { store } = this.#context.deps;
+    const found = await store.find(blob.digest);
+    const digest = found?.pieceLengthBytes === blob.pieceLengthBytes ? found.digest : blob.digest;
+    return store.open({ digest, sizeBytes: blob.sizeBytes, pieceLengthBytes: blob.pieceLengthBytes });
+  }
+
+  /** What the scheduler is told when this host takes part, and again after it came back. */
+  join(): void {
+    const { deps, trust, snapshot, map } = this.#context;
+    if (deps.scheduler.schedulerKey) trust.trustScheduler(deps.scheduler.schedulerKey);
+    deps.scheduler.join({
+      snapshot: snapshot.id,
+      pieceCount: map.pieceCount,
+      held: offeredPieces(this.#context).toBytes(),
+      url: deps.source.format(snapshot.ref),
+      totalBytes: totalBytes(snapshot.manifest),
+      leaseEpoch: this.#origin.leaseEpoch,
+    });
+  }
+
+  onScheduler(message: SchedulerMessage): void {
+    switch (message.kind) {
+      case 'neighbours':
+        return this.#feed({ kind: 'neighbours', peers: message.peers });
+      case 'lease':
+        return this.#origin.takeLease(message.epoch, message.grant, message.spans);
+      case 'reportHoldings':
+        return this.#reportHoldings(message.holder);
+      case 'swarmFailed':
+        return this.fail(fromErrorRecord(message.error));
+      case 'connected':
+      case 'disconnected':
+        return undefined;
+    }
+  }
+
+  #reportHoldings(holder: PeerId | undefined): void {
+    this.#origin.loseLease();
+    const readerAlive = holder !== undefined && this.exchange.isUp(holder);
+    const held = offeredPieces(this.#context).toBytes();
+    this.#context.deps.scheduler.holdings(this.snapshot.id, held, readerAlive);
+  }
+
+  #readers(): PeerId[] {
+    return this.#context.trust.readers();
+  }
+
+  /** New grants make more pieces provable: pass the grants on, and say what can be given now. */
+  #takeGrants(grants: readonly ReaderGrant[]): void {
+    const taken = grants.filter((grant) => this.#context.trust.add(grant));
+    if (taken.length === 0) return;
+    this.exchange.broadcast((channel) => ({ kind: 'grants', channel: channel.id, grants: taken }));
+    if (this.heldPieces > 0) this.exchange.reannounce();
+    for (const task of this.#context.tasks.values()) this.#verdicts.consider(task);
+  }
+
+  #feed(event: SwarmEvent): void {
+    if (this.#stopping.signal.aborted || !this.#state) return;
+    for (const effect of step(this.#state, event, this.#context.deps.clock.now())) this.#carryOut(effect);
+  }
+
+  #carryOut(effect: SwarmEffect): void {
+    switch (effect.kind) {
+      case 'dial':
+        return this.#run(this.exchange.dial(effect.peer));
+      case 'request':
+        return this.#run(this.exchange.request(effect.peer, effect.piece));
+      case 'cancel':
+        return this.exchange.cancel(effect.peer, effect.piece);
+      case 'announce':
+        return this.exchange.announce(effect.peers, effect.piece);
+      case 'ban':
+        return this.#context.deps.links.ban(effect.peer);
+      case 'read':
+        return this.#run(this.#origin.read(effect.readId, effect.pieces));
+      case 'holdReads':
+        return this.#origin.holdReads(effect.hold);
+      case 'leaseDone':
+        return this.#origin.leaseDone(effect.epoch, effect.error);
+    }
+  }
+
+  #run(work: Promise<void>): void {
+    const tracked = work.catch((error: unknown) => {
+      if (this.#stopping.signal.aborted) return;
+      this.#context.deps.logger.error('swarm work failed', {
+        error: toErrorRecord(error),
+        snapshot: this.snapshot.id,
+      });
+    });
+    this.#running.add(tracked);
+    void tracked.finally(() => this.#running.delete(tracked));
+  }
+
+  async #giveUp(task: BlobTask, error: AnaxError): Promise<void> {
+    this.#origin.abortReads(task);
+    await this.#verdicts.reject(task, error);
+  }
+
+  /** No missing blob can be had any more. What is held stays in the store. */
+  fail(error: AnaxError): void {
+    for (const task of this.#context.tasks.values()) task.fail(error);
+  }
+
+  /** Leaves the swarm. Idempotent. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
+    clearInterval(this.#ticker);
+    this.#stopping.abort();
+    this.#context.deps.scheduler.leave(this.snapshot.id);
+    this.#verdicts.stop();
+    this.#origin.holdReads(false);
+    this.exchange.stop();
+    await Promise.all(this.#running);
+    for (const task of this.#context.tasks.values()) await task.open.close();
+  }
+}

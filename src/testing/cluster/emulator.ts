@@ -1,0 +1,63 @@
+// The hub emulator as a process of its own, with its admin route.
+
+import { join } from 'node:path';
+import { type ServiceProcess, startService } from './process.ts';
+
+const ENTRY = join(import.meta.dirname, '..', 'hub-emulator', 'main.ts');
+
+/** What the emulator's admin route counts (see hub-emulator/). */
+export interface EmulatorStats {
+  readonly requests: number;
+  readonly hubRequests: number;
+  readonly cdnRequests: number;
+  readonly contentBytesSent: number;
+  readonly credentialLeaks: number;
+}
+
+interface EmulatorReady {
+  readonly url: string;
+  readonly adminUrl: string;
+  readonly repos: Readonly<Record<string, Readonly<Record<string, string>>>>;
+}
+
+export interface Emulator {
+  readonly service: ServiceProcess;
+  readonly url: string;
+  /** Commits by repository and revision. */
+  readonly repos: EmulatorReady['repos'];
+  stats(): Promise<EmulatorStats>;
+  reset(): Promise<void>;
+  addFault(fault: Readonly<Record<string, unknown>>): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** `options` is the JSON that hub-emulator/main.ts takes. */
+export async function startEmulator(options: Readonly<Record<string, unknown>>): Promise<Emulator> {
+  const { service, ready } = await startService<EmulatorReady>({
+    name: 'hub emulator',
+    script: ENTRY,
+    args: [JSON.stringify(options)],
+    readyWithinMs: 120_000,
+  });
+  const admin = async (method: string, path: string, body?: unknown): Promise<unknown> => {
+    const response = await fetch(`${ready.adminUrl}${path}`, {
+      method,
+      ...(body !== undefined && {
+        body: JSON.stringify(body),
+        headers: { 'content-type': 'application/json' },
+      }),
+    });
+    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
+    const text = await response.text();
+    return text === '' ? undefined : JSON.parse(text);
+  };
+  return {
+    service,
+    url: ready.url,
+    repos: ready.repos,
+    stats: async () => (await admin('GET', '/stats')) as EmulatorStats,
+    reset: async () => void (await admin('POST', '/reset')),
+    addFault: async (fault) => void (await admin('POST', '/faults', fault)),
+    stop: async () => void (await service.stop()),
+  };
+}

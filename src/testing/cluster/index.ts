@@ -1,0 +1,14 @@
+// Real processes for tests, demo and benchmarks: daemons, scheduler, hub emulator, dfget.
+
+export { wrongFiles } from './check-output.ts';
+export {
+  type Cluster,
+  type ClusterOptions,
+  type DaemonNode,
+  inTurns,
+  type SchedulerNode,
+  startCluster,
+} from './cluster.ts';
+export { type DfgetResult, type DfgetRun, dfget, startDfget } from './dfget.ts';
+export { type Emulator, type EmulatorStats, startEmulator } from './emulator.ts';
+export { ServiceProcess, spawnNode, startService } from './process.ts';

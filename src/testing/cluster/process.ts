@@ -1,0 +1,93 @@
+// A child process that says in one JSON line on stdout that it is ready, as all of ours do.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+
+export interface StartOptions {
+  readonly name: string;
+  readonly script: string;
+  readonly args: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** Default 30 s. */
+  readonly readyWithinMs?: number;
+}
+
+/** Log text that is kept of one process, for messages when a test fails. */
+const MAX_LOG_CHARACTERS = 4_000_000;
+
+export class ServiceProcess {
+  readonly name: string;
+  readonly child: ChildProcess;
+  readonly exited: Promise<number | null>;
+  #log = '';
+
+  constructor(name: string, child: ChildProcess) {
+    this.name = name;
+    this.child = child;
+    this.exited = new Promise((resolve) => child.once('close', (code) => resolve(code)));
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.#log = `${this.#log}${text}`.slice(-MAX_LOG_CHARACTERS);
+    });
+  }
+
+  /** What it wrote to stderr. */
+  get log(): string {
+    return this.#log;
+  }
+
+  /** Ends it as an administrator would; with force after `graceMs`. */
+  async stop(graceMs = 15_000): Promise<number | null> {
+    this.child.kill('SIGTERM');
+    const timer = setTimeout(() => this.child.kill('SIGKILL'), graceMs);
+    const code = await this.exited;
+    clearTimeout(timer);
+    return code;
+  }
+
+  /** As power loss would, but for the page cache. */
+  async kill(): Promise<void> {
+    this.child.kill('SIGKILL');
+    await this.exited;
+  }
+}
+
+/** Spawns one of our entries on this Node. */
+export function spawnNode(
+  script: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): ChildProcess {
+  return spawn(process.execPath, ['--disable-warning=ExperimentalWarning', script, ...args], {
+    env: { ...cleanEnvironment(), ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+}
+
+/** The environment without settings of the person who runs the tests, and without proxies: all hosts are local. */
+function cleanEnvironment(): Record<string, string> {
+  const entries = Object.entries(process.env).filter(
+    ([name]) => !/^(?:HF_|HUGGING|MODELSCOPE|ANAX|DFGET|NODE_TEST|https?_proxy|all_proxy)/iu.test(name),
+  );
+  return Object.fromEntries(entries) as Record<string, string>;
+}
+
+/** Starts a service and waits for its ready line. */
+export async function startService<Ready>(
+  options: StartOptions,
+): Promise<{ service: ServiceProcess; ready: Ready }> {
+  const service = new ServiceProcess(options.name, spawnNode(options.script, options.args, options.env));
+  const { stdout } = service.child;
+  if (!stdout) throw new Error('the service has a stdout');
+  const first = new Promise<string>((resolve, reject) => {
+    createInterface(stdout).once('line', resolve);
+    void service.exited.then((code) =>
+      reject(new Error(`${options.name} ended with ${code} before it was ready:\n${service.log}`)),
+    );
+  });
+  const timer = setTimeout(() => service.child.kill('SIGKILL'), options.readyWithinMs ?? 30_000);
+  try {
+    return { service, ready: JSON.parse(await first) as Ready };
+  } finally {
+    clearTimeout(timer);
+  }
+}
