@@ -19,6 +19,7 @@ const LAYERS: Readonly<Record<string, number>> = {
   rpc: 2,
   sources: 2,
   store: 2,
+  system: 2,
   telemetry: 2,
   transport: 2,
   'scheduler-server': 3,

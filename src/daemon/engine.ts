@@ -27,7 +27,7 @@ import type {
   RemoveResult,
   VerifyEvent,
 } from '../rpc/index.ts';
-import type { SchedulerLink } from '../scheduler-server/index.ts';
+import type { JoinFacts, SchedulerLink } from '../scheduler-server/index.ts';
 import type { SourceRegistry } from '../sources/index.ts';
 import { listCache, removeFromCache, verifyCache } from './cache-control.ts';
 import { runDownload } from './download.ts';
@@ -45,7 +45,7 @@ export interface EngineDeps {
   readonly hash: PieceHash;
   readonly sources: SourceRegistry;
   /** Made for this host as it is known once it listens. */
-  readonly schedulerFor: (self: PeerInfo) => SchedulerLink;
+  readonly schedulerFor: (self: PeerInfo, rejoin: () => JoinFacts[]) => SchedulerLink;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -107,7 +107,7 @@ export class Engine implements ControlApi {
     this.#startedMs = deps.clock.now();
     this.#self = { ...options.self, port };
     this.#uploads = new Uploads(deps.logger);
-    this.#scheduler = deps.schedulerFor(this.#self);
+    this.#scheduler = deps.schedulerFor(this.#self, () => this.joinFacts());
     this.#sessions = new Sessions({
       deps: (snapshot) => this.#sessionDeps(snapshot),
       keepServing: options.keepServing,
@@ -127,6 +127,11 @@ export class Engine implements ControlApi {
       mayResolveForOthers: (ref) => this.#mayResolveForOthers(ref),
       onResolvedForOther: (snapshot, credentials) => this.#takePart(snapshot, credentials),
     });
+  }
+
+  /** The swarms that this host takes part in. */
+  joinFacts(): JoinFacts[] {
+    return this.#sessions.joinFacts();
   }
 
   get self(): PeerInfo {
@@ -203,7 +208,7 @@ export class Engine implements ControlApi {
           const found = await store.find(alias);
           return found !== undefined && found.digest === (await store.find(blob))?.digest;
         },
-        originRequests: () => sources.requestCount,
+        originRequests: () => sources.requestCount ?? 0,
         now: () => clock.now(),
       },
       request,

@@ -3,7 +3,7 @@
 
 import type { Credentials, Logger, SnapshotId, StoredSnapshot } from '../core/index.ts';
 import { toErrorRecord } from '../core/index.ts';
-import type { SchedulerMessage } from '../scheduler-server/index.ts';
+import type { JoinFacts, SchedulerMessage } from '../scheduler-server/index.ts';
 import type { SessionUse } from './download.ts';
 import type { SessionDeps } from './swarm-context.ts';
 import { SwarmSession } from './swarm-session.ts';
@@ -109,9 +109,14 @@ export class Sessions {
     return entry?.session;
   }
 
+  /** What a scheduler is told after a break. A session that is still opening its blobs joins by itself. */
+  joinFacts(): JoinFacts[] {
+    return [...this.all()].filter(({ isOpen }) => isOpen).map((session) => session.joinFacts());
+  }
+
   onScheduler(message: SchedulerMessage): void {
     if (message.kind === 'connected') {
-      for (const session of this.all()) session.join();
+      for (const session of this.all()) session.trustScheduler(message.schedulerKey);
     } else if (message.kind !== 'disconnected') {
       this.#entries.get(message.snapshot)?.session.onScheduler(message);
     }

@@ -20,7 +20,7 @@ import {
   toErrorRecord,
   totalBytes,
 } from '../core/index.ts';
-import type { SchedulerMessage } from '../scheduler-server/index.ts';
+import type { JoinFacts, SchedulerMessage } from '../scheduler-server/index.ts';
 import {
   createSwarmState,
   type SwarmEffect,
@@ -103,6 +103,11 @@ export class SwarmSession {
     return this.#context.counters;
   }
 
+  /** Whether it has joined the swarm. */
+  get isOpen(): boolean {
+    return this.#state !== undefined && !this.#stopping.signal.aborted;
+  }
+
   get heldPieces(): number {
     return this.#state?.held.count ?? 0;
   }
@@ -143,7 +148,8 @@ export class SwarmSession {
     const rngSeed = Math.floor(deps.random() * 2 ** 31);
     this.#state = createSwarmState({ self: deps.identity.id, map, held, rngSeed });
     this.#ticker = setInterval(() => this.#feed({ kind: 'tick' }), TICK_MS);
-    this.join();
+    if (deps.scheduler.schedulerKey) this.trustScheduler(deps.scheduler.schedulerKey);
+    deps.scheduler.join(this.joinFacts());
     for (const task of tasks.values()) this.#verdicts.consider(task);
   }
 
@@ -154,18 +160,22 @@ export class SwarmSession {
     return store.open({ digest, sizeBytes: blob.sizeBytes, pieceLengthBytes: blob.pieceLengthBytes });
   }
 
+  /** Grants of this scheduler are believed. */
+  trustScheduler(key: Uint8Array): void {
+    this.#context.trust.trustScheduler(key);
+  }
+
   /** What the scheduler is told when this host takes part, and again after it came back. */
-  join(): void {
-    const { deps, trust, snapshot, map } = this.#context;
-    if (deps.scheduler.schedulerKey) trust.trustScheduler(deps.scheduler.schedulerKey);
-    deps.scheduler.join({
+  joinFacts(): JoinFacts {
+    const { deps, snapshot, map } = this.#context;
+    return {
       snapshot: snapshot.id,
       pieceCount: map.pieceCount,
       held: offeredPieces(this.#context).toBytes(),
       url: deps.source.format(snapshot.ref),
       totalBytes: totalBytes(snapshot.manifest),
       leaseEpoch: this.#origin.leaseEpoch,
-    });
+    };
   }
 
   onScheduler(message: SchedulerMessage): void {

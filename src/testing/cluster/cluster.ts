@@ -126,13 +126,16 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   await scheduler.start();
   const create = (role: 'seed' | 'daemon', name: string): DaemonNode => {
     const folder = join(options.folder, name);
-    return new DaemonNode(name, folder, [
-      role,
-      ...['--port', '0', '--scheduler', `127.0.0.1:${scheduler.port}`, '--hostname', name],
-      ...['--data-dir', join(folder, 'data'), '--cache-dir', join(folder, 'cache')],
-      ...['--socket', join(folder, 'anax.sock')],
-      ...(options.daemonArgs ?? []),
-    ]);
+    const flags = {
+      port: '0',
+      scheduler: `127.0.0.1:${scheduler.port}`,
+      hostname: name,
+      'data-dir': join(folder, 'data'),
+      'cache-dir': join(folder, 'cache'),
+      socket: join(folder, 'anax.sock'),
+    };
+    const args = Object.entries(flags).flatMap(([flag, value]) => [`--${flag}`, value]);
+    return new DaemonNode(name, folder, [role, ...args, ...(options.daemonArgs ?? [])]);
   };
   const numbered = (count: number): number[] => Array.from({ length: count }, (_, at) => at + 1);
   const seeds = numbered(options.seeds ?? 1).map((at) => create('seed', `seed-${at}`));

@@ -1,0 +1,137 @@
+// Puts an engine together from the configuration: for the daemon, and for a command that has none.
+
+import { join } from 'node:path';
+import { type Config, loadIdentity } from '../config/index.ts';
+import { createIdentity, type Identity, type Logger, type PeerInfo } from '../core/index.ts';
+import { loadPieceHash } from '../hashing/index.ts';
+import { controlRoutes, startSocketServer } from '../rpc/index.ts';
+import { connectScheduler, createLocalScheduler, type SchedulerLink } from '../scheduler-server/index.ts';
+import { createSources } from '../sources/index.ts';
+import { openBlobStore } from '../store/index.ts';
+import { systemClock } from '../system/index.ts';
+import { advertisedHost } from './advertised-host.ts';
+import { Engine } from './engine.ts';
+
+export interface StartOptions {
+  readonly config: Config;
+  readonly logger: Logger;
+  readonly version: string;
+}
+
+/** A daemon that runs. */
+export interface RunningDaemon {
+  readonly ready: { readonly peerId: PeerInfo['id']; readonly peerPort: number; readonly socket: string };
+  /** Ends it; open calls get up to the deadline, in milliseconds. Idempotent. */
+  stop(deadlineMs: number): Promise<void>;
+}
+
+/** How long a command waits for another that has the cache. */
+const CACHE_WAIT_MS = 24 * 3_600_000;
+
+/**
+ * The engine inside a command: its identity lives as long as it does, it accepts no links, and ends what it shares
+ * when its download ends. Waits for another command that uses the same cache.
+ */
+export async function openEngine(options: StartOptions): Promise<Engine> {
+  return assemble(options, createIdentity(), { listens: false, waitForLockMs: CACHE_WAIT_MS });
+}
+
+/** The daemon with its control socket. Throws `store_locked`, `config_invalid` for an address in use, … */
+export async function startDaemon(options: StartOptions): Promise<RunningDaemon> {
+  const { config } = options;
+  const identity = await loadIdentity(config.dataDir, 'daemon');
+  const engine = await assemble(options, identity, { listens: true, waitForLockMs: 0 });
+  try {
+    const server = await startSocketServer(controlRoutes(engine), {
+      socketPath: config.socket,
+      mode: 0o600,
+    });
+    let stopped: Promise<void> | undefined;
+    const stop = async (deadlineMs: number): Promise<void> => {
+      await server.close(deadlineMs);
+      await engine.close();
+    };
+    return {
+      ready: { peerId: engine.self.id, peerPort: engine.self.port, socket: config.socket },
+      stop: (deadlineMs) => (stopped ??= stop(deadlineMs)),
+    };
+  } catch (error) {
+    await engine.close();
+    throw error;
+  }
+}
+
+interface AssembleOptions {
+  readonly listens: boolean;
+  readonly waitForLockMs: number;
+}
+
+async function assemble(
+  { config, logger, version }: StartOptions,
+  identity: Identity,
+  { listens, waitForLockMs }: AssembleOptions,
+): Promise<Engine> {
+  const { hash } = await loadPieceHash();
+  const store = await openBlobStore({
+    folder: join(config.cacheDir, 'store'),
+    logger,
+    clock: systemClock,
+    pieceHash: hash,
+    waitForLockMs,
+    ...(config.capacityBytes !== undefined && { capacityBytes: config.capacityBytes }),
+  });
+  const deps = {
+    identity,
+    store,
+    hash,
+    logger,
+    clock: systemClock,
+    random: Math.random,
+    sources: createSources({
+      version,
+      logger,
+      hfEndpoint: config.hfEndpoint,
+      modelscopeEndpoint: config.modelscopeEndpoint,
+      maxRetryWaitMs: config.retryWaitMs,
+    }),
+    schedulerFor: (self: PeerInfo, rejoin: () => ReturnType<Engine['joinFacts']>) =>
+      schedulerLink({ config, logger, identity, self, rejoin }),
+  };
+  try {
+    return await Engine.open(deps, {
+      self: {
+        id: identity.id,
+        publicKey: identity.publicKey,
+        host: await advertisedHost(config),
+        role: config.role,
+        zone: config.zone,
+        hostname: config.hostname,
+        version,
+      },
+      ...(listens && { listen: { host: config.host, port: config.port } }),
+      keepServing: listens,
+      hubEndpoints: { hf: config.hfEndpoint, modelscope: config.modelscopeEndpoint },
+      cacheDir: config.cacheDir,
+      capacityBytes: config.capacityBytes,
+      schedulerAddress: config.scheduler,
+    });
+  } catch (error) {
+    await deps.sources.close();
+    await store.stop();
+    throw error;
+  }
+}
+
+interface SchedulerNeeds {
+  readonly config: Config;
+  readonly logger: Logger;
+  readonly identity: Identity;
+  readonly self: PeerInfo;
+  readonly rejoin: () => ReturnType<Engine['joinFacts']>;
+}
+
+function schedulerLink({ config, logger, identity, self, rejoin }: SchedulerNeeds): SchedulerLink {
+  const common = { self, logger, clock: systemClock, random: Math.random };
+  if (config.scheduler === undefined) return createLocalScheduler({ ...common, identity });
+  return connectScheduler({ ...common, url: `http://${config.scheduler}`, rejoin });
+}
