@@ -4,11 +4,9 @@ export { type ConfigFlag, configFlags, configTable } from './docs.ts';
 export { loadIdentity } from './identity-file.ts';
 export {
   type ConfigSources,
-  defaultSocketPath,
   type EnvironmentValues,
   type HostFacts,
   loadConfig,
 } from './load.ts';
-export { nearestName } from './names.ts';
 export { type Config, type ConfigKey, type ConfigPart, configJsonSchema, type LogLevel } from './schema.ts';
 export { parseDuration, parseRate, parseSize } from './units.ts';

@@ -154,7 +154,7 @@ function hostDefaults({ host, env, part }: ConfigSources): Partial<Record<Config
 }
 
 /** Where a daemon listens unless told otherwise. */
-export function defaultSocketPath(host: HostFacts, env: EnvironmentValues): string {
+function defaultSocketPath(host: HostFacts, env: EnvironmentValues): string {
   if (host.isRoot) return '/run/anax/anax.sock';
   const runtime = env['XDG_RUNTIME_DIR'] || join(host.home, '.local/state');
   return join(runtime, 'anax/anax.sock');

@@ -190,7 +190,7 @@ export const configSchema = z
   .meta({ title: 'Anax configuration' });
 
 /** As written: in the config file, or by flags and environment (then all text). */
-export type ConfigInput = z.input<typeof configSchema>;
+type ConfigInput = z.input<typeof configSchema>;
 export type ConfigKey = keyof ConfigInput;
 
 const toValue = configSchema.transform(

@@ -25,7 +25,7 @@ export interface OriginReadJob {
   readonly mayRead: () => Promise<void>;
   /** Bytes as they arrive, for progress. */
   readonly onBytes: (bytes: number) => void;
-  /** A whole piece; the buffer is the callee's. The next piece waits for it. */
+  /** A whole piece; its bytes are good until the promise resolves. */
   readonly onPiece: (index: number, bytes: Buffer) => Promise<void>;
 }
 
@@ -67,18 +67,19 @@ async function streamInto(job: OriginReadJob, assembly: PieceAssembly): Promise<
   }
 }
 
-/** Gathers chunks into whole pieces. */
+/** Gathers chunks into whole pieces, in one buffer: a piece is stored before the next begins. */
 class PieceAssembly {
   position: number;
   readonly end: number;
   readonly #job: OriginReadJob;
-  #piece: Buffer | undefined;
+  readonly #buffer: Buffer;
   #filled = 0;
 
   constructor(job: OriginReadJob) {
     this.#job = job;
     this.position = job.firstPiece * job.pieceLengthBytes;
     this.end = Math.min(job.endPiece * job.pieceLengthBytes, job.file.sizeBytes);
+    this.#buffer = Buffer.allocUnsafeSlow(Math.min(job.pieceLengthBytes, this.end - this.position));
   }
 
   get done(): boolean {
@@ -90,19 +91,14 @@ class PieceAssembly {
       const { pieceLengthBytes } = this.#job;
       const index = Math.floor(this.position / pieceLengthBytes);
       const size = Math.min(pieceLengthBytes, this.end - index * pieceLengthBytes);
-      this.#piece ??= Buffer.allocUnsafe(size);
       const take = Math.min(size - this.#filled, chunk.length - taken);
-      this.#piece.set(chunk.subarray(taken, taken + take), this.#filled);
+      this.#buffer.set(chunk.subarray(taken, taken + take), this.#filled);
       this.#filled += take;
       this.position += take;
       taken += take;
-      if (this.#filled === size) await this.#finish(index, this.#piece);
+      if (this.#filled < size) continue;
+      this.#filled = 0;
+      await this.#job.onPiece(index, this.#buffer.subarray(0, size));
     }
-  }
-
-  async #finish(index: number, piece: Buffer): Promise<void> {
-    this.#piece = undefined;
-    this.#filled = 0;
-    await this.#job.onPiece(index, piece);
   }
 }

@@ -5,6 +5,9 @@
 import { type LinkState, pieceBytes, type SwarmState } from './state.ts';
 import type { SwarmEffect } from './types.ts';
 
+/** Under this a request is never overdue: a busy process answers no quicker. */
+const MIN_OVERDUE_MS = 200;
+
 /** Fills the request windows of all links. */
 export function fillWindows(state: SwarmState, nowMs: number, effects: SwarmEffect[]): void {
   if (state.held.isFull || state.links.size === 0) return;
@@ -77,5 +80,7 @@ function overdueElsewhere(state: SwarmState, link: LinkState, nowMs: number): nu
 
 function overdueAfterMs(state: SwarmState): number {
   const { overdueMs } = state.limits;
-  return state.pieceMs === 0 ? overdueMs : Math.min(overdueMs * 4, Math.max(50, state.pieceMs * 2));
+  return state.pieceMs === 0
+    ? overdueMs
+    : Math.min(overdueMs * 4, Math.max(MIN_OVERDUE_MS, state.pieceMs * 3));
 }

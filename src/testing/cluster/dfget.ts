@@ -3,14 +3,24 @@
 import type { ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { ErrorRecord } from '../../core/index.ts';
 import type { DownloadEvent, DownloadSummary } from '../../rpc/index.ts';
 import { spawnNode } from './process.ts';
 
+/** The last line of `dfget --json`; the numbers are missing where the download ended before its end. */
+export interface SummaryLine extends Partial<DownloadSummary> {
+  readonly kind: 'summary';
+  readonly ok: boolean;
+  readonly exitCode: number;
+  readonly error?: ErrorRecord;
+}
+
+export type DfgetLine = Exclude<DownloadEvent, { kind: 'done' }> | SummaryLine;
+
 export interface DfgetResult {
   readonly exitCode: number | null;
-  readonly events: readonly DownloadEvent[];
-  /** Of the `done` event, where there was one. */
-  readonly summary: DownloadSummary | undefined;
+  readonly lines: readonly DfgetLine[];
+  readonly summary: SummaryLine | undefined;
   readonly stderr: string;
   readonly seconds: number;
 }
@@ -22,39 +32,33 @@ export interface DfgetRun {
 
 const ENTRY = join(import.meta.dirname, '..', '..', 'cli', 'dfget.ts');
 
-/** Starts `dfget --json …`; `onEvent` sees each event as it comes. */
+/** Starts `dfget --json …`; `onLine` sees each line as it comes. */
 export function startDfget(
   args: readonly string[],
   options: {
     readonly env?: Readonly<Record<string, string>>;
-    readonly onEvent?: (event: DownloadEvent) => void;
+    readonly onLine?: (line: DfgetLine) => void;
   } = {},
 ): DfgetRun {
   const startedMs = performance.now();
   const child = spawnNode(ENTRY, ['--json', ...args], options.env);
-  const events: DownloadEvent[] = [];
+  const lines: DfgetLine[] = [];
   let stderr = '';
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     stderr += text;
   });
   if (child.stdout) {
-    createInterface(child.stdout).on('line', (line) => {
-      const event = JSON.parse(line) as DownloadEvent;
-      events.push(event);
-      options.onEvent?.(event);
+    createInterface(child.stdout).on('line', (text) => {
+      const line = JSON.parse(text) as DfgetLine;
+      lines.push(line);
+      options.onLine?.(line);
     });
   }
   const result = new Promise<DfgetResult>((resolve) => {
     child.once('close', (exitCode) => {
-      const done = events.findLast((event) => event.kind === 'done');
+      const summary = lines.find((line) => line.kind === 'summary');
       const seconds = (performance.now() - startedMs) / 1000;
-      resolve({
-        exitCode,
-        events,
-        summary: done?.kind === 'done' ? done.summary : undefined,
-        stderr,
-        seconds,
-      });
+      resolve({ exitCode, lines, summary, stderr, seconds });
     });
   });
   return { child, result };

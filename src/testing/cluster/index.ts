@@ -9,6 +9,6 @@ export {
   type SchedulerNode,
   startCluster,
 } from './cluster.ts';
-export { type DfgetResult, type DfgetRun, dfget, startDfget } from './dfget.ts';
+export { type DfgetLine, type DfgetResult, type DfgetRun, dfget, startDfget } from './dfget.ts';
 export { type Emulator, type EmulatorStats, startEmulator } from './emulator.ts';
 export { ServiceProcess, spawnNode, startService } from './process.ts';

@@ -1,0 +1,8 @@
+#!/usr/bin/env -S node --disable-warning=ExperimentalWarning
+// anax: the daemon, the scheduler, and what looks after them.
+
+import { defineAnax } from './anax-program.ts';
+import { createProcessContext } from './context.ts';
+import { main } from './program.ts';
+
+await main('anax', defineAnax, createProcessContext());
