@@ -26,9 +26,9 @@ import {
   type Source,
   type StoredSnapshot,
 } from '../core/index.ts';
+import { createPathFilter } from '../rpc/index.ts';
 import type { SchedulerLink } from '../scheduler-server/index.ts';
 import { abortable } from './abortable.ts';
-import { createPathFilter } from './path-filter.ts';
 import type { PeerLinks } from './peer-links.ts';
 import { credentialsFingerprint, type PathFilters, refKeyOf } from './ref-key.ts';
 import { createSealingKey, openCredentials, sealCredentials } from './sealed.ts';

@@ -9,12 +9,14 @@ export type SchedulerEvent =
       readonly peer: PeerInfo;
       /** Whether it attended a scheduler before this connection; shows a new scheduler that it had a predecessor. */
       readonly returning?: boolean;
+      /** Whether this only corrects what it said on the same connection: then its swarms need not be joined again. */
+      readonly correction?: boolean;
     }
-  /** Its stream ended, or it said goodbye. */
-  | { readonly kind: 'gone'; readonly peer: PeerId }
+  /** Its stream ended. After a `goodbye` it is known to read no origin any more; else that is found out first. */
+  | { readonly kind: 'gone'; readonly peer: PeerId; readonly goodbye?: boolean }
   /** Anything was received from it. */
   | { readonly kind: 'alive'; readonly peer: PeerId }
-  /** It takes part in a swarm; `held` is the wire form of its bitfield. Also sent after a scheduler came back. */
+  /** It takes part in a swarm; `held` is the wire form of its bitfield (empty: none). Also sent after a scheduler came back. */
   | {
       readonly kind: 'join';
       readonly peer: PeerId;

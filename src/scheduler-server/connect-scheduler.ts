@@ -1,0 +1,177 @@
+// The link to a scheduler elsewhere. It keeps one attendance stream, and makes a new one when it breaks: after 0–200 ms
+// at first, up to 0–5 s later (full jitter, so that a thousand daemons don't come back at once).
+//
+// Invariants: on each connection the scheduler hears announce, then a join of every current swarm, before anything
+// else; nothing that was said on an old stream is said on a new one; messages of an old stream don't arrive after
+// `disconnected`.
+
+import {
+  type AnaxError,
+  type Clock,
+  type ErrorRecord,
+  isAbortError,
+  type Logger,
+  type PeerId,
+  type PeerInfo,
+  type Random,
+  type SnapshotId,
+  toAnaxError,
+} from '../core/index.ts';
+import { type AttendRequestInit, createSchedulerClient, peerToWire } from '../rpc/index.ts';
+import { joinRequest, leaseDoneRequest } from './client-messages.ts';
+import { RemoteLocates } from './remote-locates.ts';
+import type {
+  JoinFacts,
+  SchedulerLink,
+  SchedulerMessage,
+  SchedulerMessageHandler,
+} from './scheduler-link.ts';
+import { SchedulerStream } from './scheduler-stream.ts';
+
+export interface ConnectSchedulerOptions {
+  /** `http://host:port`. */
+  readonly url: string;
+  readonly self: PeerInfo;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** The swarms that this host takes part in, as they are now; asked on each connection. */
+  readonly rejoin: () => readonly JoinFacts[];
+}
+
+const BACKOFF_FIRST_MS = 200;
+const BACKOFF_MAX_MS = 5_000;
+
+export function connectScheduler(options: ConnectSchedulerOptions): SchedulerLink {
+  return new RemoteScheduler(options);
+}
+
+class RemoteScheduler implements SchedulerLink {
+  readonly #options: ConnectSchedulerOptions;
+  readonly #locates: RemoteLocates;
+  readonly #stopping = new AbortController();
+  #self: PeerInfo;
+  #handler: SchedulerMessageHandler = () => {};
+  #running: Promise<void> | undefined;
+  /** The stream that was welcomed and lives. */
+  #stream: SchedulerStream | undefined;
+  #schedulerKey: Uint8Array | undefined;
+
+  constructor(options: ConnectSchedulerOptions) {
+    this.#options = options;
+    this.#self = options.self;
+    this.#locates = new RemoteLocates(options.clock);
+  }
+
+  get schedulerKey(): Uint8Array | undefined {
+    return this.#schedulerKey;
+  }
+
+  get connected(): boolean {
+    return this.#stream !== undefined;
+  }
+
+  onMessage(handler: SchedulerMessageHandler): void {
+    this.#handler = handler;
+  }
+
+  async start(): Promise<void> {
+    this.#running ??= this.#run();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#running;
+  }
+
+  announce(self: PeerInfo): void {
+    this.#self = self;
+    this.#send(this.#announcement());
+  }
+
+  join(facts: JoinFacts): void {
+    this.#send(joinRequest(facts));
+  }
+
+  leave(snapshotId: SnapshotId): void {
+    this.#send({ message: { case: 'leave', value: { snapshotId } } });
+  }
+
+  holdings(snapshotId: SnapshotId, held: Uint8Array, readerAlive: boolean): void {
+    const value = { snapshotId, held: Uint8Array.from(held), readerAlive };
+    this.#send({ message: { case: 'holdings', value } });
+  }
+
+  leaseDone(snapshot: SnapshotId, epoch: number, error?: ErrorRecord): void {
+    this.#send(leaseDoneRequest(snapshot, epoch, error));
+  }
+
+  locate(refKey: string, exclude: readonly PeerId[], signal: AbortSignal): Promise<PeerInfo> {
+    const either = AbortSignal.any([signal, this.#stopping.signal]);
+    return this.#locates.ask(refKey, exclude, either, (request) => this.#send(request));
+  }
+
+  #send(request: AttendRequestInit): void {
+    this.#stream?.send(request);
+  }
+
+  #announcement(): AttendRequestInit {
+    const returning = this.#schedulerKey !== undefined;
+    return { message: { case: 'announce', value: { peer: peerToWire(this.#self), returning } } };
+  }
+
+  async #run(): Promise<void> {
+    const { url, clock, random, logger } = this.#options;
+    const { signal } = this.#stopping;
+    const client = createSchedulerClient(url);
+    try {
+      for (let failures = 0; !signal.aborted; failures += 1) {
+        if (await this.#attend(client)) failures = 0;
+        if (signal.aborted) return;
+        const ceilingMs = Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** Math.min(failures, 10));
+        logger.debug('attending again', { scheduler: url, withinMs: ceilingMs });
+        await clock.sleep(random() * ceilingMs, signal);
+      }
+    } catch (error) {
+      if (!isAbortError(error)) throw error;
+    } finally {
+      client.close();
+    }
+  }
+
+  /** One stream, from its opening to its end; whether it was welcomed. */
+  async #attend(client: ReturnType<typeof createSchedulerClient>): Promise<boolean> {
+    const { clock, logger, url } = this.#options;
+    const stream = new SchedulerStream(client, clock, {
+      onWelcome: (schedulerKey) => this.#welcomed(stream, schedulerKey),
+      onLocated: (requestId, peer) => this.#locates.answer(requestId, peer ?? this.#self),
+      onMessage: (message) => this.#handler(message),
+    });
+    let error: AnaxError | undefined;
+    try {
+      await stream.run(this.#announcement(), this.#self, this.#stopping.signal);
+    } catch (thrown) {
+      if (!this.#stopping.signal.aborted) error = toAnaxError(thrown, 'scheduler_unavailable');
+    }
+    const wasConnected = this.#stream === stream;
+    this.#stream = undefined;
+    if (error) logger.warn('not attending the scheduler', { scheduler: url, error: error.message });
+    if (wasConnected) this.#handler({ kind: 'disconnected', error });
+    return wasConnected;
+  }
+
+  #welcomed(stream: SchedulerStream, schedulerKey: Uint8Array): void {
+    const former = this.#schedulerKey;
+    const keyChanged = former !== undefined && Buffer.compare(former, schedulerKey) !== 0;
+    this.#schedulerKey = schedulerKey;
+    this.#stream = stream;
+    const { logger, url, rejoin } = this.#options;
+    logger.info('attending the scheduler', { scheduler: url, keyChanged });
+    // Before the handler is told: what it says in turn must come after.
+    const facts = rejoin();
+    for (const each of facts) this.join(each);
+    for (const request of this.#locates.requests) stream.send(request);
+    const message: SchedulerMessage = { kind: 'connected', schedulerKey, keyChanged };
+    this.#handler(message);
+  }
+}

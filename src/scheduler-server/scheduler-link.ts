@@ -1,0 +1,81 @@
+// How a daemon sees the scheduler, wherever that runs: far away behind a stream that breaks and comes back
+// (connect-scheduler.ts), or in the same process on a machine of its own (local-scheduler.ts). One conformance suite runs
+// on both.
+
+import type {
+  AnaxError,
+  ErrorRecord,
+  PeerId,
+  PeerInfo,
+  Range,
+  ReaderGrant,
+  SnapshotId,
+} from '../core/index.ts';
+
+/** What the scheduler is told of a swarm that this host takes part in. */
+export interface JoinFacts {
+  readonly snapshot: SnapshotId;
+  readonly pieceCount: number;
+  /** Wire form of the bitfield of pieces that can be given on; empty: none. */
+  readonly held: Uint8Array;
+  /** Canonical URL without secrets, for people. */
+  readonly url: string;
+  readonly totalBytes: number;
+  /** Epoch of the lease that this host holds in the swarm; 0 for none. */
+  readonly leaseEpoch: number;
+}
+
+/** What a scheduler says. Handlers get messages one at a time, in order, never from inside a call of the link. */
+export type SchedulerMessage =
+  /** All of this host's neighbours, known ones included: dial those without a link. */
+  | { readonly kind: 'neighbours'; readonly snapshot: SnapshotId; readonly peers: readonly PeerInfo[] }
+  /** The right to read these pieces at the origin. Takes the place of an earlier one. */
+  | {
+      readonly kind: 'lease';
+      readonly snapshot: SnapshotId;
+      readonly epoch: number;
+      readonly spans: readonly Range[];
+      readonly grant: ReaderGrant;
+    }
+  /**
+   * Answer with `holdings`, saying whether `holder` still gives pieces to this host. A lease that this host holds is over:
+   * the holder of a valid one is never asked.
+   */
+  | { readonly kind: 'reportHoldings'; readonly snapshot: SnapshotId; readonly holder: PeerId | undefined }
+  /** Nobody can read the origin: give up what is incomplete. */
+  | { readonly kind: 'swarmFailed'; readonly snapshot: SnapshotId; readonly error: ErrorRecord }
+  /** Attended. With `keyChanged` another key than before signs: grants of both are to be trusted. */
+  | { readonly kind: 'connected'; readonly schedulerKey: Uint8Array; readonly keyChanged: boolean }
+  /** The stream is over; the link goes on trying by itself. Swarms go on with what they have. */
+  | { readonly kind: 'disconnected'; readonly error: AnaxError | undefined };
+
+export type SchedulerMessageHandler = (message: SchedulerMessage) => void;
+
+/**
+ * What is said while the link is not connected is not kept: on each connection the link announces this host and joins
+ * its swarms again, as they are then.
+ */
+export interface SchedulerLink {
+  /** Begins to attend; does not wait until the scheduler is reached. Idempotent. */
+  start(): Promise<void>;
+  /** Says goodbye and ends. Idempotent; not to be started again. */
+  stop(): Promise<void>;
+  /** Sets the one handler; before start(). */
+  onMessage(handler: SchedulerMessageHandler): void;
+  /** Replaces what is known of this host (its port, say). The id stays. */
+  announce(self: PeerInfo): void;
+  join(facts: JoinFacts): void;
+  leave(snapshot: SnapshotId): void;
+  /** Answers `reportHoldings`; also sent unasked when the download is complete. */
+  holdings(snapshot: SnapshotId, held: Uint8Array, readerAlive: boolean): void;
+  /** The lease's spans are read; or they can't be, and `error` says why. */
+  leaseDone(snapshot: SnapshotId, epoch: number, error?: ErrorRecord): void;
+  /**
+   * Who resolves and lists a ref: a peer, or this host itself. `exclude` were tried and failed. Waits for a connection.
+   * Throws `scheduler_unavailable` after 10 s without an answer, and the signal's reason.
+   */
+  locate(refKey: string, exclude: readonly PeerId[], signal: AbortSignal): Promise<PeerInfo>;
+  /** Raw Ed25519 key that signs the grants; the latest one seen, `undefined` before the first connection. */
+  readonly schedulerKey: Uint8Array | undefined;
+  readonly connected: boolean;
+}

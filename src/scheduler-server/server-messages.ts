@@ -1,0 +1,125 @@
+// The attendance stream as the scheduler sees it: requests become events of the machine, effects become responses.
+// Requests come from strangers: everything is checked or bounded here, and what is not understood is an AnaxError.
+
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import {
+  AnaxError,
+  type Identity,
+  MAX_PIECES,
+  type PeerId,
+  type PeerInfo,
+  parsePeerId,
+  parseSnapshotId,
+  signReaderGrant,
+} from '../core/index.ts';
+import {
+  type AttendRequest,
+  type AttendResponseSchema,
+  errorFromWire,
+  errorToWire,
+  peerToWire,
+} from '../rpc/index.ts';
+import type { SchedulerEffect, SchedulerEvent } from '../scheduler/index.ts';
+
+export type ResponseInit = MessageInitShape<typeof AttendResponseSchema>;
+
+const MAX_HELD_BYTES = MAX_PIECES / 8;
+const MAX_URL_LENGTH = 2_048;
+const MAX_REF_KEY_LENGTH = 1_024;
+/** Peers that one question may exclude. */
+const MAX_EXCLUDED = 1_000;
+
+/** What an attending peer says, other than `announce`. Unknown messages count as a sign of life. Throws `peer_protocol`. */
+export function toEvent(peer: PeerId, { message }: AttendRequest): SchedulerEvent {
+  switch (message.case) {
+    case 'join': {
+      const { snapshotId, pieceCount, held, url, totalBytes, leaseEpoch } = message.value;
+      return {
+        kind: 'join',
+        peer,
+        snapshot: parseSnapshotId(snapshotId),
+        pieceCount,
+        held: checkHeld(held),
+        url: url.slice(0, MAX_URL_LENGTH),
+        totalBytes: toSafeNumber(totalBytes),
+        leaseEpoch: toSafeNumber(leaseEpoch),
+      };
+    }
+    case 'leave':
+      return { kind: 'leave', peer, snapshot: parseSnapshotId(message.value.snapshotId) };
+    case 'holdings': {
+      const { snapshotId, held, readerAlive } = message.value;
+      return {
+        kind: 'holdings',
+        peer,
+        snapshot: parseSnapshotId(snapshotId),
+        held: checkHeld(held),
+        readerAlive,
+      };
+    }
+    case 'leaseDone': {
+      const { snapshotId, epoch, error } = message.value;
+      const snapshot = parseSnapshotId(snapshotId);
+      const ended = { kind: 'leaseDone', peer, snapshot, epoch: toSafeNumber(epoch) } as const;
+      return error ? { ...ended, error: errorFromWire(error) } : ended;
+    }
+    case 'locate': {
+      const { requestId, refKey, excludePeerIds } = message.value;
+      if (refKey.length > MAX_REF_KEY_LENGTH || excludePeerIds.length > MAX_EXCLUDED) {
+        throw new AnaxError('peer_protocol', 'a question for the reader of a ref is too long');
+      }
+      return { kind: 'locate', peer, requestId, refKey, exclude: excludePeerIds.map(parsePeerId) };
+    }
+    case 'goodbye':
+      return { kind: 'gone', peer, goodbye: true };
+    case 'announce':
+    case 'keepalive':
+    case 'peerSuspect':
+    case undefined:
+      return { kind: 'alive', peer };
+  }
+}
+
+function checkHeld(held: Uint8Array): Uint8Array {
+  if (held.length > MAX_HELD_BYTES) throw new AnaxError('peer_protocol', 'a bitfield is too long');
+  return held;
+}
+
+function toSafeNumber(value: bigint): number {
+  const number = Number(value);
+  if (!Number.isSafeInteger(number)) throw new AnaxError('peer_protocol', 'a number is too large');
+  return number;
+}
+
+/** What to tell `peer`, whom the effect is for; leases are signed here. */
+export function toResponse(effect: SchedulerEffect, peer: PeerInfo, identity: Identity): ResponseInit {
+  switch (effect.kind) {
+    case 'neighbours': {
+      const peers = effect.peers.map(peerToWire);
+      return { message: { case: 'neighbours', value: { snapshotId: effect.snapshot, peers } } };
+    }
+    case 'lease': {
+      const { snapshot, epoch } = effect;
+      const grant = signReaderGrant(identity, { snapshot, epoch, readerKey: peer.publicKey });
+      const spans = effect.spans.map(({ start, end }) => ({ start: BigInt(start), end: BigInt(end) }));
+      const grantSignature = Uint8Array.from(grant.signature);
+      const value = { snapshotId: snapshot, epoch: BigInt(epoch), grantSignature, spans };
+      return { message: { case: 'lease', value } };
+    }
+    case 'reportHoldings': {
+      const value = { snapshotId: effect.snapshot, holderPeerId: effect.holder ?? '' };
+      return { message: { case: 'reportHoldings', value } };
+    }
+    case 'located': {
+      const answer =
+        effect.peer.id === peer.id
+          ? ({ case: 'self', value: true } as const)
+          : ({ case: 'peer', value: peerToWire(effect.peer) } as const);
+      return { message: { case: 'located', value: { requestId: effect.requestId, answer } } };
+    }
+    case 'swarmFailed': {
+      const value = { snapshotId: effect.snapshot, error: errorToWire(effect.error) };
+      return { message: { case: 'swarmFailed', value } };
+    }
+  }
+}

@@ -1,0 +1,7 @@
+// L1: the scheduler's decisions, pure.
+
+export type { SchedulerLimits } from './limits.ts';
+export { createSchedulerState, type SchedulerOptions, type SchedulerState } from './state.ts';
+export { step } from './step.ts';
+export type { SchedulerEffect, SchedulerEvent } from './types.ts';
+export { hasPeer, ignoredCounts, peerViews, type SwarmView, swarmViews } from './views.ts';

@@ -1,0 +1,63 @@
+// Every bound and time of the scheduler machine, with its default.
+
+export interface SchedulerLimits {
+  /** Live peers. Over it an announce is ignored. Default 100,000. */
+  readonly peers: number;
+  /** Swarms remembered. Over it a join of a new one is ignored. Default 100,000. */
+  readonly swarms: number;
+  /** Swarms that one peer may be in. Over it a join is ignored. Default 10,000. */
+  readonly swarmsPerPeer: number;
+  /** Refs whose first asker is remembered (least recently asked goes first). Default 10,000. */
+  readonly refs: number;
+
+  /** Neighbours that a joining peer is told. Default 12 (bench.md: 1.11 × bound at N = 200). */
+  readonly degree: number;
+  /** Neighbours that a seed is told, and up to which it is chosen like any other peer. Default 60 (seed copies 1.13 → 1.05). */
+  readonly seedDegree: number;
+  /** Links up to which a seed is still the one seed that a joiner is promised. Default 200: beyond it the mesh carries. */
+  readonly seedDegreeMax: number;
+  /** Of `degree` neighbours, how many are in other zones where the own zone has enough. Default 2. */
+  readonly interZoneLinks: number;
+
+  /** Silence after which a peer is gone. Default 15 s: three keepalives. */
+  readonly peerTtlMs: number;
+  /** How long a settle round waits for answers, and the least time between two unforced rounds. Default 2 s. */
+  readonly settleMs: number;
+  /**
+   * After the first event: how long nothing is granted for swarms that look fresh. Default 0; a scheduler that may have
+   * had a predecessor needs some (the server shell takes 2 s), because a fresh joiner may be ahead of the old members.
+   */
+  readonly startSettleMs: number;
+  /**
+   * The same once anything shows that there was a predecessor (a returning peer, a lease, held pieces). Default 6 s:
+   * the links reconnect within 5 s (full jitter), and nothing that a late one holds may be read again.
+   */
+  readonly restartSettleMs: number;
+  /** Incomplete members and no lease for so long: ask what is missing. Default 30 s. */
+  readonly stallMs: number;
+  /** After a swarm failed: how long until a join may start it afresh. Default 10 s. */
+  readonly retryMs: number;
+  /** How long a swarm without members is remembered. Default 10 min. */
+  readonly swarmTtlMs: number;
+  /** Members that may fail to read the origin, one after another, before the swarm fails. Default 3. */
+  readonly maxLeaseAttempts: number;
+}
+
+export const defaultSchedulerLimits: SchedulerLimits = {
+  peers: 100_000,
+  swarms: 100_000,
+  swarmsPerPeer: 10_000,
+  refs: 10_000,
+  degree: 12,
+  seedDegree: 60,
+  seedDegreeMax: 200,
+  interZoneLinks: 2,
+  peerTtlMs: 15_000,
+  settleMs: 2_000,
+  startSettleMs: 0,
+  restartSettleMs: 6_000,
+  stallMs: 30_000,
+  retryMs: 10_000,
+  swarmTtlMs: 600_000,
+  maxLeaseAttempts: 3,
+};
