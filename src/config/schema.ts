@@ -163,7 +163,7 @@ export const configSchema = z
         parts: ENGINE,
         envAliases: ['MODELSCOPE_ENDPOINT', 'MODELSCOPE_DOMAIN'],
       }),
-    originConnections: wholeNumber(1, 64).default(8).register(settings, {
+    originConnections: wholeNumber(1, 64).default(4).register(settings, {
       help: 'requests for content to one origin at the same time',
       value: '<n>',
       parts: ENGINE,

@@ -164,8 +164,10 @@ export class TrustedReaders {
     this.#snapshot = snapshot;
   }
 
+  /** Grants that this scheduler signed are taken from now on, beside those of earlier ones. */
   trustScheduler(publicKey: Uint8Array): void {
-    this.#schedulers.push(toPublicKey(publicKey));
+    const key = toPublicKey(publicKey);
+    if (!this.#schedulers.some((known) => known.equals(key))) this.#schedulers.push(key);
   }
 
   /** Takes a grant; whether it was valid and new. */

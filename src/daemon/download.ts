@@ -13,15 +13,10 @@ import {
   toErrorRecord,
   totalBytes,
 } from '../core/index.ts';
-import type {
-  DownloadEvent,
-  DownloadRequest,
-  DownloadSummary,
-  OutputMethod,
-  ProgressEvent,
-} from '../rpc/index.ts';
+import type { DownloadEvent, DownloadRequest, DownloadSummary, ProgressEvent } from '../rpc/index.ts';
 import { checkEmptyFile } from './blob-task.ts';
 import { EventQueue } from './event-queue.ts';
+import type { Destination } from './outputs.ts';
 import type { SwarmSession } from './swarm-session.ts';
 
 /** Progress is told this often. */
@@ -29,22 +24,13 @@ const PROGRESS_MS = 200;
 /** Files that a progress event names, at most. */
 const MAX_ACTIVE = 32;
 
-/** Where files go. */
-export interface Output {
-  /** Absolute; what the summary names. */
-  readonly path: string | undefined;
-  place(file: ManifestFile): Promise<OutputMethod>;
-  /** Every file is in place. */
-  finish(): Promise<void>;
-}
-
 export interface DownloadDeps {
-  resolve(request: DownloadRequest, credentials: Credentials, signal: AbortSignal): Promise<StoredSnapshot>;
+  resolve(credentials: Credentials, signal: AbortSignal): Promise<StoredSnapshot>;
   format(snapshot: StoredSnapshot): string;
   openSession(snapshot: StoredSnapshot, credentials: Credentials): Promise<SessionUse>;
-  createOutput(request: DownloadRequest, snapshot: StoredSnapshot): Promise<Output>;
-  /** Whether the stored blob of one digest is known under another as well. */
-  hasAlias(blob: Digest, alias: Digest): Promise<boolean>;
+  createDestination(snapshot: StoredSnapshot): Promise<Destination>;
+  /** Whether two digests name the same stored blob. */
+  isSameContent(a: Digest, b: Digest): Promise<boolean>;
   originRequests(): number;
   now(): number;
 }
@@ -87,7 +73,7 @@ async function* download(
   const startedMs = deps.now();
   const requestsBefore = deps.originRequests();
   const credentials = credentialsOf(request);
-  const snapshot = await deps.resolve(request, credentials, signal);
+  const snapshot = await deps.resolve(credentials, signal);
   checkDigestOption(request.digest, snapshot.manifest);
   yield resolvedEvent(deps, snapshot);
   const base = { startedMs, requestsBefore };
@@ -95,10 +81,10 @@ async function* download(
     yield { kind: 'done', summary: emptySummary(deps, base) };
     return;
   }
-  const output = await deps.createOutput(request, snapshot);
+  const destination = await deps.createDestination(snapshot);
   const use = await deps.openSession(snapshot, credentials);
   try {
-    const run = new FileRun(deps, request, use.session, output, signal);
+    const run = new FileRun(deps, request, use.session, destination, signal);
     yield* run.events();
     yield { kind: 'done', summary: run.summary(base) };
   } finally {
@@ -159,7 +145,7 @@ class FileRun {
   readonly #deps: DownloadDeps;
   readonly #request: DownloadRequest;
   readonly #session: SwarmSession;
-  readonly #output: Output;
+  readonly #destination: Destination;
   readonly #signal: AbortSignal;
   readonly #queue = new EventQueue<DownloadEvent>();
   readonly #before: SwarmSession['counters'];
@@ -171,13 +157,13 @@ class FileRun {
     deps: DownloadDeps,
     request: DownloadRequest,
     session: SwarmSession,
-    output: Output,
+    destination: Destination,
     signal: AbortSignal,
   ) {
     this.#deps = deps;
     this.#request = request;
     this.#session = session;
-    this.#output = output;
+    this.#destination = destination;
     this.#signal = signal;
     const { fromPeers, fromOrigin } = session.counters;
     this.#before = { fromPeers, fromOrigin, fromCache: session.heldBytes };
@@ -201,7 +187,7 @@ class FileRun {
     const { files } = this.#session.snapshot.manifest;
     await Promise.all(files.map((file) => this.#placeOne(file)));
     try {
-      if (this.#failed === 0 && !this.#signal.aborted) await this.#output.finish();
+      if (this.#failed === 0 && !this.#signal.aborted) await this.#destination.finish();
       this.#queue.push(this.#progress());
       this.#queue.end();
     } catch (error) {
@@ -216,7 +202,7 @@ class FileRun {
       else await this.#session.waitFor(digest);
       this.#signal.throwIfAborted();
       await this.#checkDigest(file);
-      const method = await this.#output.place(file);
+      const method = await this.#destination.place(file);
       this.#done += 1;
       this.#bytes += sizeBytes;
       this.#queue.push({ kind: 'file_done', path, sizeBytes, digest, method });
@@ -229,7 +215,7 @@ class FileRun {
 
   async #checkDigest({ path, digest }: ManifestFile): Promise<void> {
     const wanted = this.#request.digest;
-    if (wanted === undefined || wanted === digest || (await this.#deps.hasAlias(digest, wanted))) return;
+    if (wanted === undefined || wanted === digest || (await this.#deps.isSameContent(digest, wanted))) return;
     throw new AnaxError('digest_mismatch', path, {
       details: { file: path, expected: wanted, actual: digest },
     });
@@ -270,7 +256,7 @@ class FileRun {
       ...this.#origins(),
       originRequests: this.#deps.originRequests() - requestsBefore,
       seconds: (this.#deps.now() - startedMs) / 1000,
-      ...(this.#output.path !== undefined && { outputPath: this.#output.path }),
+      ...(this.#destination.path !== undefined && { outputPath: this.#destination.path }),
     };
   }
 }

@@ -6,6 +6,7 @@ import {
   type BlobStore,
   type Clock,
   type Credentials,
+  type Digest,
   type Identity,
   type Logger,
   type OriginRef,
@@ -31,7 +32,7 @@ import type { JoinFacts, SchedulerLink } from '../scheduler-server/index.ts';
 import type { SourceRegistry } from '../sources/index.ts';
 import { listCache, removeFromCache, verifyCache } from './cache-control.ts';
 import { runDownload } from './download.ts';
-import { createOutput } from './outputs.ts';
+import { createDestination } from './outputs.ts';
 import { PeerLinks } from './peer-links.ts';
 import { Resolver } from './resolver.ts';
 import { Sessions } from './sessions.ts';
@@ -64,6 +65,10 @@ export interface EngineOptions {
   readonly cacheDir: string;
   readonly capacityBytes: number | undefined;
   readonly schedulerAddress: string | undefined;
+  readonly originReads: number;
+  /** Limits on peer traffic; absent: none. */
+  readonly uploadBytesPerSecond?: number | undefined;
+  readonly downloadBytesPerSecond?: number | undefined;
 }
 
 export class Engine implements ControlApi {
@@ -92,6 +97,9 @@ export class Engine implements ControlApi {
         return late.engine.answer(method, body, peer, signal);
       },
       onPeerGone: (peer) => late.engine?.peerGone(peer),
+      nowMs: () => deps.clock.now(),
+      uploadBytesPerSecond: options.uploadBytesPerSecond,
+      downloadBytesPerSecond: options.downloadBytesPerSecond,
     });
     const port = options.listen ? await links.listen(options.listen.host, options.listen.port) : 0;
     const engine = new Engine(deps, options, links, port);
@@ -154,6 +162,7 @@ export class Engine implements ControlApi {
       links: this.#links,
       uploads: this.#uploads,
       scheduler: this.#scheduler,
+      limits: { originReads: this.#options.originReads },
       source: this.#sourceOf(snapshot.ref.scheme),
     };
   }
@@ -185,35 +194,23 @@ export class Engine implements ControlApi {
 
   download(request: DownloadRequest, signal: AbortSignal): AsyncIterable<DownloadEvent> {
     const { store, sources, clock } = this.#deps;
-    const source = sources.sourceFor(request.url);
-    return runDownload(
-      {
-        resolve: (asked, credentials, until) =>
-          this.#resolver.resolve(
-            {
-              ref: source.parse(asked.url, {
-                ...(asked.revision !== undefined && { revision: asked.revision }),
-                ...(asked.endpoint !== undefined && { endpoint: asked.endpoint }),
-              }),
-              include: asked.include,
-              exclude: asked.exclude,
-              credentials,
-            },
-            until,
-          ),
-        format: ({ ref }) => this.#sourceOf(ref.scheme).format(ref),
-        openSession: (snapshot, credentials) => this.#sessions.use(snapshot, credentials),
-        createOutput: (asked, snapshot) => createOutput(store, asked, snapshot),
-        hasAlias: async (blob, alias) => {
-          const found = await store.find(alias);
-          return found !== undefined && found.digest === (await store.find(blob))?.digest;
-        },
-        originRequests: () => sources.requestCount ?? 0,
-        now: () => clock.now(),
-      },
-      request,
-      AbortSignal.any([signal, this.#stopping.signal]),
-    );
+    const { url, revision, endpoint, include, exclude } = request;
+    const asked = sources.sourceFor(url).parse(url, {
+      ...(revision !== undefined && { revision }),
+      ...(endpoint !== undefined && { endpoint }),
+    });
+    const deps = {
+      resolve: (credentials: Credentials, until: AbortSignal) =>
+        this.#resolver.resolve({ ref: asked, include, exclude, credentials }, until),
+      format: ({ ref }: StoredSnapshot) => this.#sourceOf(ref.scheme).format(ref),
+      openSession: (snapshot: StoredSnapshot, credentials: Credentials) =>
+        this.#sessions.use(snapshot, credentials),
+      createDestination: (snapshot: StoredSnapshot) => createDestination(store, request, asked, snapshot),
+      isSameContent: (a: Digest, b: Digest) => isSameContent(store, a, b),
+      originRequests: () => sources.requestCount(),
+      now: () => clock.now(),
+    };
+    return runDownload(deps, request, AbortSignal.any([signal, this.#stopping.signal]));
   }
 
   async ping(): Promise<{ readonly version: string; readonly peerId: PeerId }> {
@@ -249,7 +246,7 @@ export class Engine implements ControlApi {
         bytesFromPeers: sum(sessions, (session) => session.counters.fromPeers),
         bytesFromOrigin: sum(sessions, (session) => session.counters.fromOrigin),
         bytesToPeers: this.#uploads.bytesSent,
-        originRequests: this.#deps.sources.requestCount,
+        originRequests: this.#deps.sources.requestCount(),
       },
     };
   }
@@ -286,4 +283,10 @@ export class Engine implements ControlApi {
 
 function sum<Value>(values: readonly Value[], of: (value: Value) => number): number {
   return values.reduce((total, value) => total + of(value), 0);
+}
+
+/** Whether two digests name the same stored blob. */
+async function isSameContent(store: BlobStore, a: Digest, b: Digest): Promise<boolean> {
+  const [one, other] = [await store.find(a), await store.find(b)];
+  return one !== undefined && one.digest === other?.digest;
 }

@@ -114,6 +114,9 @@ async function assemble(
       cacheDir: config.cacheDir,
       capacityBytes: config.capacityBytes,
       schedulerAddress: config.scheduler,
+      originReads: config.originConnections,
+      uploadBytesPerSecond: config.uploadBytesPerSecond,
+      downloadBytesPerSecond: config.downloadBytesPerSecond,
     });
   } catch (error) {
     await deps.sources.close();

@@ -16,6 +16,7 @@ import {
   type LinkHandlers,
   type PeerLink,
   PeerTransport,
+  RateLimiter,
 } from '../transport/index.ts';
 import { abortable } from './abortable.ts';
 
@@ -55,6 +56,10 @@ export interface PeerLinksOptions {
   /** Answers the calls of other daemons. */
   readonly call: CallHandler;
   readonly onPeerGone: (peer: PeerId) => void;
+  /** Bytes per second over all links; absent: no limit. */
+  readonly uploadBytesPerSecond?: number | undefined;
+  readonly downloadBytesPerSecond?: number | undefined;
+  readonly nowMs: () => number;
 }
 
 export class PeerLinks {
@@ -72,7 +77,11 @@ export class PeerLinks {
     this.#transport = new PeerTransport({
       identity: options.identity,
       logger: options.logger,
+      // Measured: with `data` events a receiver spends 0.75 CPU-s/GiB on links it accepted, with `onread` 0.28.
+      acceptedReads: 'onread',
       limits: { maxLinksPerHost: MAX_LINKS_PER_HOST },
+      uploadLimiter: new RateLimiter(options.uploadBytesPerSecond, options.nowMs()),
+      downloadLimiter: new RateLimiter(options.downloadBytesPerSecond, options.nowMs()),
     });
   }
 

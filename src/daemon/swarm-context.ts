@@ -13,7 +13,7 @@ import type {
   TrustedReaders,
 } from '../core/index.ts';
 import type { SchedulerLink } from '../scheduler-server/index.ts';
-import type { SwarmEvent } from '../swarm/index.ts';
+import type { SwarmEvent, SwarmLimits } from '../swarm/index.ts';
 import type { BlobTask } from './blob-task.ts';
 import type { PeerLinks } from './peer-links.ts';
 import type { Uploads } from './uploads.ts';
@@ -26,6 +26,7 @@ export interface SessionDeps {
   readonly uploads: Uploads;
   readonly scheduler: SchedulerLink;
   readonly source: Source;
+  readonly limits: Partial<SwarmLimits>;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: () => number;

@@ -146,7 +146,7 @@ export class SwarmSession {
       counters.fromCache += task.heldBytes;
     }
     const rngSeed = Math.floor(deps.random() * 2 ** 31);
-    this.#state = createSwarmState({ self: deps.identity.id, map, held, rngSeed });
+    this.#state = createSwarmState({ self: deps.identity.id, map, held, rngSeed, limits: deps.limits });
     this.#ticker = setInterval(() => this.#feed({ kind: 'tick' }), TICK_MS);
     if (deps.scheduler.schedulerKey) this.trustScheduler(deps.scheduler.schedulerKey);
     deps.scheduler.join(this.joinFacts());

@@ -1,0 +1,3 @@
+// L2: the hash of pieces.
+
+export * from './piece-hash.ts';

@@ -1,0 +1,30 @@
+// A snapshot as a folder of plain files under their own paths.
+
+import { mkdir } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import type { ManifestFile } from '../core/index.ts';
+import { Folders } from './folders.ts';
+import { type Output, type OutputDeps, type OutputOptions, onOutput } from './output.ts';
+import { placeFile } from './place-file.ts';
+import { compareExisting } from './same-content.ts';
+
+/** The folder is made with the first file, or at the end where there is none. */
+export function folderOutput(deps: OutputDeps, folder: string, options: OutputOptions): Output {
+  const root = resolve(folder);
+  const folders = new Folders(root);
+  const target = (file: ManifestFile): string => folders.join(file.path);
+  return {
+    target,
+    has: (file) =>
+      onOutput(async () => {
+        if (!(await folders.isPlain(dirname(target(file))))) return false;
+        return (await compareExisting(deps, target(file), file)) === 'same';
+      }),
+    write: (file) =>
+      onOutput(async () => {
+        await folders.make(dirname(target(file)));
+        return await placeFile(deps, file, target(file), options);
+      }),
+    finish: () => onOutput(async () => void (await mkdir(root, { recursive: true }))),
+  };
+}

@@ -1,0 +1,7 @@
+// L2: where a snapshot's files go. Everything else here is its inside.
+
+export { fileOutput, resolveFileTarget } from './file-output.ts';
+export { folderOutput } from './folder-output.ts';
+export { type HfCacheOptions, hfCacheOutput } from './hf-cache.ts';
+export type { FileOutcome, Output, OutputDeps, OutputOptions, WrittenFile } from './output.ts';
+export { writeOutput } from './write-output.ts';

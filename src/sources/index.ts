@@ -1,0 +1,51 @@
+// L2: adapters to origins. Nothing outside this folder knows a hub's protocol.
+
+import { type Clock, type Logger, type Random, type Source, silentLogger } from '../core/index.ts';
+import { FileSource } from './file/file-source.ts';
+import { HfSource } from './hf/hf-source.ts';
+import { HttpSource } from './http/http-source.ts';
+import { ModelscopeSource } from './modelscope/modelscope-source.ts';
+import { OriginClient, type OriginClientOptions } from './origin-client.ts';
+import { createRegistry, type SourceRegistry } from './registry.ts';
+import { systemClock } from './system-ports.ts';
+
+export interface CreateSourcesOptions extends Omit<OriginClientOptions, 'userAgent'> {
+  /** Of anax, for the User-Agent `anax/<version>`. */
+  readonly version: string;
+  /** Default: the machine's clock. */
+  readonly clock?: Clock;
+  /** Spreads retries. Default `Math.random`. */
+  readonly random?: Random;
+  /** Default: silent. */
+  readonly logger?: Logger;
+  /** The hub of hf:// URLs without an endpoint. Default `https://huggingface.co`. */
+  readonly hfEndpoint?: string;
+  /** The hub of modelscope:// URLs without an endpoint. Default `https://www.modelscope.cn`. */
+  readonly modelscopeEndpoint?: string;
+  /** Whether file:// is served. Default true; a daemon that takes URLs from others turns it off. */
+  readonly localFiles?: boolean;
+  /** Further sources, for schemes of their own. */
+  readonly extra?: readonly Source[];
+}
+
+/** All sources of this build, over one HTTP client. */
+export function createSources(options: CreateSourcesOptions): SourceRegistry {
+  const { clock = systemClock, random = Math.random, logger = silentLogger } = options;
+  const client = new OriginClient(
+    { clock, random, logger },
+    { ...options, userAgent: `anax/${options.version}` },
+  );
+  const sources: Source[] = [
+    new HfSource(client, options.hfEndpoint === undefined ? {} : { endpoint: options.hfEndpoint }),
+    new ModelscopeSource(
+      client,
+      options.modelscopeEndpoint === undefined ? {} : { endpoint: options.modelscopeEndpoint },
+    ),
+    new HttpSource(client),
+    ...(options.localFiles === false ? [] : [new FileSource()]),
+  ];
+  return createRegistry([...sources, ...(options.extra ?? [])], client);
+}
+
+export type { ProxyOptions } from './origin-client.ts';
+export type { SourceRegistry } from './registry.ts';

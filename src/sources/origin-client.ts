@@ -1,0 +1,270 @@
+// The one HTTP client for all origins: connections, retries, rate limits, redirects. It answers for who sees what:
+// credentials go to the hub's own origin only and are dropped for good once a redirect leaves it; a redirect from https
+// to http is refused; TLS is verified. It knows no hub: a 404 is an answer here, for the source to read.
+
+import { getCACertificates } from 'node:tls';
+import { Agent, type Dispatcher, EnvHttpProxyAgent, request as send } from 'undici';
+import {
+  AnaxError,
+  type Clock,
+  type Credentials,
+  type Logger,
+  type Random,
+  redactUrl,
+  silentLogger,
+} from '../core/index.ts';
+import { fingerprint, type HeaderFields, privateHeaders } from './credentials.ts';
+import { Patience } from './patience.ts';
+import { type QuotaKey, RateBudgets } from './rate-budgets.ts';
+import { isRedirect, MAX_REDIRECTS, redirectMethod, redirectTarget } from './redirect.ts';
+import { isRetryableError, toRequestError } from './request-error.ts';
+import {
+  askedWaitMs,
+  defaultRetryLimits,
+  header,
+  isRetryableStatus,
+  type ResponseHeaders,
+  type RetryLimits,
+} from './retry-policy.ts';
+
+export interface OriginClientOptions extends Partial<RetryLimits> {
+  /** Default `anax`. */
+  readonly userAgent?: string;
+  /** Default 16. Further requests wait their turn. */
+  readonly maxConnectionsPerOrigin?: number;
+  /** Default 10,000. */
+  readonly connectTimeoutMs?: number;
+  /** From the request to the answer's head. Default 30,000. */
+  readonly headersTimeoutMs?: number;
+  /** Between two chunks of a body. Default 60,000. */
+  readonly bodyTimeoutMs?: number;
+  /** Certificates (PEM) to trust beside the system's. Default none. */
+  readonly extraCa?: readonly string[];
+  /** Default: no proxy. The environment is not read here. */
+  readonly proxy?: ProxyOptions;
+}
+
+/** As `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` say it. */
+export interface ProxyOptions {
+  readonly httpUrl?: string;
+  readonly httpsUrl?: string;
+  readonly noProxy?: string;
+}
+
+export interface OriginClientDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger?: Logger;
+}
+
+type Method = 'GET' | 'HEAD' | 'POST';
+
+export interface OriginRequest {
+  readonly method: Method;
+  readonly url: URL;
+  /** Headers that any host may see: Range, Accept, … */
+  readonly headers?: HeaderFields;
+  readonly body?: string;
+  /** Shown to `url`'s origin only. Default: none. */
+  readonly credentials?: Credentials;
+  /** More for `url`'s origin only, such as a cookie made from the token. */
+  readonly privateHeaders?: HeaderFields;
+  /** `stay` hands a redirect that leaves the origin back as it is. Default `follow`. */
+  readonly redirect?: 'follow' | 'stay';
+  /** Which of the origin's quotas it may count towards; see RateBudgets. */
+  readonly requestClass?: string;
+  readonly signal: AbortSignal;
+}
+
+export interface OriginResponse {
+  readonly status: number;
+  readonly headers: ResponseHeaders;
+  /** Who answered, after redirects. */
+  readonly url: URL;
+  readonly body: Dispatcher.ResponseData['body'];
+}
+
+/** One request on its way through redirects. */
+interface Hop {
+  readonly url: URL;
+  readonly method: Method;
+  readonly body: string | undefined;
+  /** Still at the origin that may see the credentials. */
+  readonly atHome: boolean;
+}
+
+/** Bytes of an unwanted body that are read so that its connection can be kept; a longer one costs the connection. */
+const DISCARD_BYTES = 64 * 1024;
+
+const KEEP_ALIVE_MS = 30_000;
+
+export class OriginClient {
+  readonly #deps: OriginClientDeps;
+  readonly #limits: RetryLimits;
+  readonly #userAgent: string;
+  readonly #dispatcher: Dispatcher;
+  readonly #budgets = new RateBudgets();
+  #requestCount = 0;
+
+  constructor(deps: OriginClientDeps, options: OriginClientOptions = {}) {
+    this.#deps = deps;
+    this.#limits = { ...defaultRetryLimits, ...definedOf(options) };
+    this.#userAgent = options.userAgent ?? 'anax';
+    this.#dispatcher = createDispatcher(options);
+  }
+
+  /** Requests sent so far, redirects and retries included. */
+  get requestCount(): number {
+    return this.#requestCount;
+  }
+
+  get clock(): Clock {
+    return this.#deps.clock;
+  }
+
+  /** What a request and the reading of its answer may be retried with together. */
+  patience(signal: AbortSignal): Patience {
+    return new Patience({ clock: this.#deps.clock, random: this.#deps.random, limits: this.#limits, signal });
+  }
+
+  /**
+   * Sends a request until there is an answer other than 408, 429 and 5xx, and follows its redirects. The caller must
+   * read or discard the body. Throws `rate_limited`, `origin_unavailable`, `network_*`, `origin_tls`,
+   * `origin_protocol`, and the signal's reason.
+   */
+  async send(request: OriginRequest, patience = this.patience(request.signal)): Promise<OriginResponse> {
+    request.signal.throwIfAborted();
+    let hop: Hop = { url: request.url, method: request.method, body: request.body, atHome: true };
+    for (let redirects = 0; ; redirects += 1) {
+      const response = await this.#answer(request, hop, patience);
+      if (!isRedirect(response.status)) return response;
+      const next = nextHop(request, hop, response);
+      if (next === undefined) return response;
+      await discard(response);
+      if (redirects === MAX_REDIRECTS) {
+        throw new AnaxError('origin_protocol', `${redactUrl(request.url.href)} redirects too often`);
+      }
+      hop = next;
+    }
+  }
+
+  /** Closes kept connections; requests under way fail. Idempotent. */
+  async close(): Promise<void> {
+    await this.#dispatcher.destroy();
+  }
+
+  async #answer(request: OriginRequest, hop: Hop, patience: Patience): Promise<OriginResponse> {
+    const quota = quotaKey(request, hop);
+    for (;;) {
+      await patience.holdBack(this.#budgets.take(quota, this.#deps.clock.now()), hop.url.host);
+      const outcome = await this.#attempt(request, hop);
+      if (outcome instanceof AnaxError) {
+        if (!isRetryableError(outcome)) throw outcome;
+        this.#logRetry(hop, outcome.code);
+        await patience.retryAfter(outcome);
+        continue;
+      }
+      const nowMs = this.#deps.clock.now();
+      this.#budgets.observe(quota, outcome.status, outcome.headers, nowMs);
+      if (!isRetryableStatus(outcome.status)) return outcome;
+      await discard(outcome);
+      this.#logRetry(hop, String(outcome.status));
+      await patience.retryAfter(refusal(outcome), askedWaitMs(outcome.headers, nowMs));
+    }
+  }
+
+  async #attempt(request: OriginRequest, hop: Hop): Promise<OriginResponse | AnaxError> {
+    this.#requestCount += 1;
+    try {
+      const { statusCode, headers, body } = await send(hop.url, {
+        dispatcher: this.#dispatcher,
+        method: hop.method,
+        headers: this.#headers(request, hop),
+        body: hop.body ?? null,
+        signal: request.signal,
+      });
+      // Errors reach who reads the body; without a listener, an unread one that is cut would end the process.
+      body.on('error', () => undefined);
+      return { status: statusCode, headers, url: hop.url, body };
+    } catch (error) {
+      return toRequestError(error, hop.url, request.signal);
+    }
+  }
+
+  #headers(request: OriginRequest, hop: Hop): Record<string, string> {
+    return {
+      'user-agent': this.#userAgent,
+      accept: '*/*',
+      ...(hop.atHome ? privateHeaders(request.credentials ?? {}, request.privateHeaders) : {}),
+      'accept-encoding': 'identity',
+      ...request.headers,
+      ...(hop.body === undefined ? {} : { 'content-type': 'application/json' }),
+    };
+  }
+
+  #logRetry(hop: Hop, why: string): void {
+    (this.#deps.logger ?? silentLogger).debug('origin request failed', { host: hop.url.host, why });
+  }
+}
+
+function createDispatcher(options: OriginClientOptions): Dispatcher {
+  const common = {
+    connections: options.maxConnectionsPerOrigin ?? 16,
+    pipelining: 1,
+    // One stream a connection: parallel ranges over one HTTP/2 connection share its window and its one core.
+    allowH2: false,
+    headersTimeout: options.headersTimeoutMs ?? 30_000,
+    bodyTimeout: options.bodyTimeoutMs ?? 60_000,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    connect: {
+      timeout: options.connectTimeoutMs ?? 10_000,
+      ...(options.extraCa === undefined ? {} : { ca: [...getCACertificates('default'), ...options.extraCa] }),
+    },
+  };
+  if (options.proxy === undefined) return new Agent(common);
+  const { httpUrl = '', httpsUrl = '', noProxy = '' } = options.proxy;
+  return new EnvHttpProxyAgent({ ...common, httpProxy: httpUrl, httpsProxy: httpsUrl, noProxy });
+}
+
+function quotaKey(request: OriginRequest, hop: Hop): QuotaKey {
+  return {
+    origin: hop.url.origin,
+    fingerprint: hop.atHome ? fingerprint(request.credentials ?? {}) : '',
+    requestClass: request.requestClass ?? '',
+  };
+}
+
+/** `undefined` where the redirect is the caller's to follow. */
+function nextHop(request: OriginRequest, hop: Hop, response: OriginResponse): Hop | undefined {
+  const url = redirectTarget(hop.url, header(response.headers, 'location'));
+  const staysHome = hop.atHome && url.origin === request.url.origin;
+  if (!staysHome && request.redirect === 'stay') return undefined;
+  const method = redirectMethod(hop.method, response.status);
+  return { url, method, body: method === 'POST' ? hop.body : undefined, atHome: staysHome };
+}
+
+function refusal(response: OriginResponse): AnaxError {
+  const code = response.status === 429 ? 'rate_limited' : 'origin_unavailable';
+  return new AnaxError(code, `${response.url.host} answered ${response.status}`, {
+    details: { url: redactUrl(response.url.href), status: response.status },
+  });
+}
+
+/** Reads what little is left of an unwanted body, or closes its connection. Never throws. */
+export async function discard(response: OriginResponse): Promise<void> {
+  try {
+    await response.body.dump({ limit: DISCARD_BYTES });
+  } catch {
+    // The answer was not wanted; that its rest is lost changes nothing.
+  }
+}
+
+/** Closes an answer at once, whatever is left of it: for large bodies that turned out wrong. */
+export function drop(response: OriginResponse): void {
+  response.body.destroy();
+}
+
+function definedOf(options: Partial<RetryLimits>): Partial<RetryLimits> {
+  const names = Object.keys(defaultRetryLimits) as (keyof RetryLimits)[];
+  return Object.fromEntries(names.filter((n) => options[n] !== undefined).map((n) => [n, options[n]]));
+}

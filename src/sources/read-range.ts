@@ -1,0 +1,147 @@
+// The bytes of a range, exactly. An answer must say that it is the range that was asked for, of a file of the size that
+// is known; what then comes short is a cut connection, what comes in excess is a wrong answer.
+
+import {
+  AnaxError,
+  assert,
+  MiB,
+  parseContentRange,
+  type Range,
+  rangeLength,
+  redactUrl,
+  toHttpRange,
+} from '../core/index.ts';
+import type { HeaderFields } from './credentials.ts';
+import { drop, type OriginResponse } from './origin-client.ts';
+import { refuseEncoding } from './read-body.ts';
+import { toRequestError } from './request-error.ts';
+import { header } from './retry-policy.ts';
+
+/** A range, and the size of the file that it is of. */
+export interface WantedRange {
+  readonly range: Range;
+  readonly sizeBytes: number;
+}
+
+/**
+ * Some gateways ignore Range and send small files whole: up to this size what comes before the range is read and
+ * thrown away, above it the answer is refused.
+ */
+const MAX_SKIPPED_FILE_BYTES = 32 * MiB;
+
+export function wantedRange(range: Range, sizeBytes: number): WantedRange {
+  const { start, end } = range;
+  assert(0 <= start && start <= end && end <= sizeBytes, `bytes ${start}–${end} of a file of ${sizeBytes}`);
+  return { range, sizeBytes };
+}
+
+function isWhole({ range, sizeBytes }: WantedRange): boolean {
+  return range.start === 0 && range.end === sizeBytes;
+}
+
+/** No Range header for the whole: some origins count and cache ranges differently. */
+export function rangeHeaders(want: WantedRange): HeaderFields {
+  return isWhole(want) ? {} : { range: toHttpRange(want.range) };
+}
+
+/**
+ * Checks a 200 or 206 answer and yields its bytes. Throws `origin_protocol` for an answer that is not the range,
+ * `origin_changed` where it is of a file of another size, `network_unreachable` and `network_timeout` for a cut.
+ */
+export async function* readRange(
+  response: OriginResponse,
+  want: WantedRange,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  try {
+    const skip = bytesToSkip(response, want);
+    const hasMore = response.status === 200 && want.range.end < want.sizeBytes;
+    yield* exactly(response, { skip, length: rangeLength(want.range), hasMore });
+  } catch (error) {
+    drop(response);
+    throw toRequestError(error, response.url, signal);
+  }
+}
+
+/** Where in the answer's body the range starts. */
+function bytesToSkip(response: OriginResponse, want: WantedRange): number {
+  refuseEncoding(response);
+  if (response.status === 206) return checkPartial(response, want);
+  if (response.status !== 200) throw wrong(response, `status ${response.status}`);
+  checkLength(response, want.sizeBytes);
+  if (isWhole(want)) return 0;
+  if (want.sizeBytes > MAX_SKIPPED_FILE_BYTES) throw wrong(response, 'it ignores Range');
+  return want.range.start;
+}
+
+function checkPartial(response: OriginResponse, want: WantedRange): number {
+  const given = parseContentRange(header(response.headers, 'content-range'));
+  if (given === undefined) throw wrong(response, '206 without a usable Content-Range');
+  if (given.sizeBytes !== undefined && given.sizeBytes !== want.sizeBytes) {
+    throw changed(response, given.sizeBytes, want.sizeBytes);
+  }
+  if (given.range.start !== want.range.start || given.range.end !== want.range.end) {
+    throw wrong(response, `asked for ${toHttpRange(want.range)}, given ${toHttpRange(given.range)}`);
+  }
+  const length = contentLength(response);
+  if (length !== undefined && length !== rangeLength(want.range)) {
+    throw wrong(response, `a range of ${rangeLength(want.range)} bytes with Content-Length ${length}`);
+  }
+  return 0;
+}
+
+function checkLength(response: OriginResponse, sizeBytes: number): void {
+  const length = contentLength(response);
+  if (length !== undefined && length !== sizeBytes) throw changed(response, length, sizeBytes);
+}
+
+function contentLength(response: OriginResponse): number | undefined {
+  const text = header(response.headers, 'content-length') ?? '';
+  return /^\d{1,16}$/u.test(text) ? Number(text) : undefined;
+}
+
+interface Span {
+  /** Bytes of the body before the range. */
+  readonly skip: number;
+  readonly length: number;
+  /** Whether the body rightly goes on after the range. */
+  readonly hasMore: boolean;
+}
+
+async function* exactly(response: OriginResponse, span: Span): AsyncGenerator<Uint8Array> {
+  const { length, hasMore } = span;
+  let skip = span.skip;
+  let given = 0;
+  for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
+    const behind = Math.min(chunk.length, skip);
+    skip -= behind;
+    const rest = chunk.subarray(behind, hasMore ? behind + length - given : chunk.length);
+    given += rest.length;
+    if (given > length) throw wrong(response, 'more bytes than asked for');
+    if (rest.length > 0) yield rest;
+    if (hasMore && given === length) return;
+  }
+  if (given < length) {
+    throw new AnaxError(
+      'network_unreachable',
+      `${response.url.host} cut the answer at ${given} of ${length} bytes`,
+      {
+        details: { url: redactUrl(response.url.href) },
+      },
+    );
+  }
+}
+
+function wrong(response: OriginResponse, why: string): AnaxError {
+  return new AnaxError('origin_protocol', `${redactUrl(response.url.href)}: ${why}`, {
+    details: { url: redactUrl(response.url.href), status: response.status },
+  });
+}
+
+function changed(response: OriginResponse, actual: number, expected: number): AnaxError {
+  return new AnaxError(
+    'origin_changed',
+    `${redactUrl(response.url.href)} has ${actual} bytes instead of ${expected}`,
+    { details: { url: redactUrl(response.url.href), actual, expected } },
+  );
+}

@@ -1,0 +1,35 @@
+// The framed peer protocol on TCP (docs/PROTOCOL.md): links between daemons that carry swarms, pieces and calls.
+
+export { BufferPool, DEFAULT_POOL_BYTES, type Lease } from './buffer-pool.ts';
+export type { CallOptions } from './call-client.ts';
+export type { CallHandler } from './call-server.ts';
+export { defaultLinkLimits, type LinkLimits } from './limits.ts';
+export {
+  type GoodbyeCode,
+  type IncomingMessage,
+  type OpenMessage,
+  type OutgoingMessage,
+  PeerReject,
+  type RefusalCode,
+  type RejectCode,
+} from './messages.ts';
+export type {
+  AttachLink,
+  ChannelOpening,
+  LinkEnd,
+  LinkHandlers,
+  LinkRemote,
+  LinkStats,
+  PeerLink,
+} from './peer-link.ts';
+export {
+  type DialOptions,
+  type ListenOptions,
+  type PeerListener,
+  PeerTransport,
+  type PeerTransportOptions,
+} from './peer-transport.ts';
+export type { PieceRequest, ReceivedPiece } from './piece-receiver.ts';
+export type { PieceToSend } from './piece-sender.ts';
+export { RateLimiter } from './rate-limiter.ts';
+export type { AcceptedReads } from './socket.ts';

@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Keepalive, type LinkActivity } from './keepalive.ts';
+import { defaultLinkLimits } from './limits.ts';
+
+const quiet: LinkActivity = {
+  nowMs: 100_000,
+  lastReadAtMs: 100_000,
+  lastWriteAtMs: 100_000,
+  reading: true,
+  writingForMs: 0,
+  lastChunkAtMs: undefined,
+};
+
+function check(change: Partial<LinkActivity>): string {
+  const step = new Keepalive(defaultLinkLimits).check({ ...quiet, ...change });
+  return step.kind === 'dead' ? step.code : step.kind;
+}
+
+test('a busy link is left alone', () => assert.equal(check({}), 'nothing'));
+
+test('silence of either side leads to a ping, once in a while', () => {
+  assert.equal(check({ lastReadAtMs: 95_000 }), 'ping');
+  assert.equal(check({ lastWriteAtMs: 95_000 }), 'ping');
+  assert.equal(check({ lastWriteAtMs: 95_001 }), 'nothing');
+  const keepalive = new Keepalive(defaultLinkLimits);
+  const silent = { ...quiet, lastReadAtMs: 95_000 };
+  assert.equal(keepalive.check(silent).kind, 'ping');
+  assert.equal(keepalive.check({ ...silent, nowMs: 101_000 }).kind, 'nothing');
+  assert.equal(keepalive.check({ ...silent, nowMs: 105_000 }).kind, 'ping');
+});
+
+test('a silent remote is dead, unless we do not listen', () => {
+  assert.equal(check({ lastReadAtMs: 85_000 }), 'timeout');
+  assert.equal(check({ lastReadAtMs: 85_000, reading: false }), 'ping');
+});
+
+test('a remote that takes nothing is dead, even if we do not listen', () => {
+  assert.equal(check({ writingForMs: 30_000 }), 'slow');
+  assert.equal(check({ writingForMs: 30_000, reading: false }), 'slow');
+});
+
+test('a piece that does not go on ends the link', () => {
+  assert.equal(check({ lastChunkAtMs: 70_000 }), 'slow');
+  assert.equal(check({ lastChunkAtMs: 70_001 }), 'nothing');
+  assert.equal(check({ lastChunkAtMs: 70_000, reading: false }), 'nothing');
+});

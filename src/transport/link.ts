@@ -1,0 +1,396 @@
+// One connection to a peer: the handshake, then frames to the parts that answer for them, and one end for all of it.
+//
+// Invariants: nothing but a goodbye is accepted before the remote's hello, and nothing is handed to the owner before
+// it; a link ends once, for one reason, with which everything under way is rejected, and every buffer goes back to
+// its pool; whatever a remote sends leads to at most that end.
+
+import type { Socket } from 'node:net';
+import { AnaxError, assert, type Identity, type Logger, type PeerId, unreachable } from '../core/index.ts';
+import type { BufferPool } from './buffer-pool.ts';
+import { CallClient, type CallOptions } from './call-client.ts';
+import { type CallHandler, CallServer } from './call-server.ts';
+import { ChannelTable } from './channel-table.ts';
+import { decodeMessage, encodeMessage } from './codec.ts';
+import type { FrameSink } from './frame-parser.ts';
+import { FrameWriter } from './frame-writer.ts';
+import { acceptHello, helloFor } from './handshake.ts';
+import { Keepalive } from './keepalive.ts';
+import type { LinkLimits } from './limits.ts';
+import { endError, LinkFault, toFault } from './link-end.ts';
+import {
+  type ChannelMessage,
+  type GoodbyeCode,
+  type OutgoingMessage,
+  PeerReject,
+  type RequestMessage,
+  violation,
+  type WireMessage,
+} from './messages.ts';
+import type {
+  AttachLink,
+  ChannelOpening,
+  LinkEnd,
+  LinkHandlers,
+  LinkRemote,
+  LinkStats,
+  PeerLink,
+} from './peer-link.ts';
+import { PieceReceiver, type PieceRequest, type ReceivedPiece } from './piece-receiver.ts';
+import { PieceSender, type PieceToSend } from './piece-sender.ts';
+import type { RateGate } from './rate-gate.ts';
+import { splitMessage } from './split-message.ts';
+import type { StreamReader } from './stream-reader.ts';
+
+/** What the links of a process share. */
+export interface LinkResources {
+  readonly identity: Identity;
+  readonly limits: LinkLimits;
+  readonly logger: Logger;
+  readonly receivePool: BufferPool;
+  readonly sendPool: BufferPool;
+  readonly uploadGate: RateGate;
+  readonly downloadGate: RateGate;
+}
+
+export interface LinkOptions {
+  readonly role: 'dialer' | 'acceptor';
+  /** Connected. */
+  readonly socket: Socket;
+  /** Reading from the socket already, or about to. */
+  readonly reader: StreamReader;
+  readonly listenPort: number;
+  readonly expectedPeerId?: PeerId | undefined;
+  readonly attach: AttachLink;
+}
+
+export class Link implements PeerLink, FrameSink {
+  readonly role: 'dialer' | 'acceptor';
+  /** Resolves when both sides have said hello; rejects where the link ends before. */
+  readonly ready: Promise<void>;
+  readonly closed: Promise<LinkEnd>;
+  readonly #resources: LinkResources;
+  readonly #options: LinkOptions;
+  readonly #host: string;
+  readonly #ready = Promise.withResolvers<void>();
+  readonly #closed = Promise.withResolvers<LinkEnd>();
+  readonly #ending = new AbortController();
+  readonly #writer: FrameWriter;
+  readonly #channels: ChannelTable;
+  readonly #receiver: PieceReceiver;
+  readonly #sender: PieceSender;
+  readonly #calls: CallClient;
+  readonly #served: CallServer;
+  readonly #keepalive: Keepalive;
+  readonly #helloTimer: NodeJS.Timeout;
+  readonly #keepaliveTimer: NodeJS.Timeout;
+  #lingerTimer: NodeJS.Timeout | undefined;
+  #handlers: LinkHandlers | undefined;
+  #remote: LinkRemote | undefined;
+  #end: LinkEnd | undefined;
+  #socketError: Error | undefined;
+  #chunkBytes = 0;
+  #ping = { token: 0, sentAtMs: 0, rttMs: undefined as number | undefined };
+
+  constructor(resources: LinkResources, options: LinkOptions) {
+    const { limits } = resources;
+    this.#resources = resources;
+    this.#options = options;
+    this.role = options.role;
+    this.#host = options.socket.remoteAddress ?? '';
+    this.ready = this.#ready.promise;
+    this.closed = this.#closed.promise;
+    this.ready.catch(() => undefined); // `closed` says it, too; who dials awaits `ready`.
+    this.#writer = new FrameWriter(options.socket, {
+      maxControlBytes: limits.maxControlBytes,
+      onSlow: () => this.#fail(new LinkFault('slow', violation('too much waits for a slow reader'))),
+    });
+    this.#channels = new ChannelTable(options.role, limits.maxChannels);
+    const send = (message: WireMessage) => this.#send(message);
+    this.#receiver = new PieceReceiver({
+      pool: resources.receivePool,
+      maxRequests: limits.maxRequests,
+      send,
+    });
+    this.#sender = new PieceSender({
+      pool: resources.sendPool,
+      maxRequests: limits.maxRequests,
+      gate: resources.uploadGate,
+      reject: send,
+      bulk: (parts) => this.#writer.bulk(parts),
+    });
+    this.#calls = new CallClient(limits.maxCalls, send);
+    this.#served = new CallServer({
+      handler: (...call) => this.#answer(...call),
+      maxCalls: limits.maxCalls,
+      maxCallBytes: limits.maxCallBytes,
+      control: (frame) => this.#writer.control(frame),
+      bulk: (parts) => this.#writer.bulk(parts),
+    });
+    this.#keepalive = new Keepalive(limits);
+    this.#helloTimer = setTimeout(() => this.#helloOverdue(), limits.helloTimeoutMs);
+    this.#keepaliveTimer = setInterval(() => this.#checkAlive(), this.#keepalive.intervalMs);
+    this.#keepaliveTimer.unref();
+    this.#begin();
+  }
+
+  #begin(): void {
+    const { socket, reader, listenPort } = this.#options;
+    socket.on('error', (error) => {
+      this.#socketError = error;
+    });
+    socket.on('end', () => this.#lost());
+    socket.on('close', () => this.#socketClosed());
+    reader.start(socket, this, (error) => this.#fail(toFault(error)));
+    this.#send(helloFor(this.#resources.identity, listenPort));
+  }
+
+  get remote(): LinkRemote {
+    assert(this.#remote, 'a link has a remote once it is ready');
+    return this.#remote;
+  }
+
+  get stats(): LinkStats {
+    return {
+      bytesIn: this.#options.reader.bytesIn,
+      bytesOut: this.#writer.bytesOut,
+      rttMs: this.#ping.rttMs,
+      requestsOut: this.#receiver.outstanding,
+      requestsIn: this.#sender.unanswered,
+    };
+  }
+
+  // --- for the owner
+
+  open({ snapshot, pieceCount, ticket }: ChannelOpening): number {
+    if (this.#end) throw this.#end.error;
+    const channel = this.#channels.openOwn(pieceCount);
+    this.#send({ kind: 'open', channel, snapshot, pieceCount, ticket });
+    return channel;
+  }
+
+  send(message: OutgoingMessage): void {
+    if (this.#end) return;
+    if (message.kind === 'reject') {
+      this.#sender.reject(message);
+      return;
+    }
+    if (!this.#channels.sending(message)) return;
+    for (const part of splitMessage(message)) this.#send(part);
+    if (message.kind === 'close') this.#sender.channelClosed(message.channel);
+  }
+
+  async requestPiece(request: PieceRequest): Promise<ReceivedPiece> {
+    if (this.#end) throw this.#end.error;
+    const pieceCount = this.#channels.pieceCount(request.channel);
+    if (pieceCount === undefined) throw new PeerReject('closed');
+    assert(request.piece < pieceCount, `piece ${request.piece} of ${pieceCount}`);
+    return await this.#receiver.request(request);
+  }
+
+  async sendPiece(piece: PieceToSend): Promise<void> {
+    if (this.#end) throw this.#end.error;
+    await this.#sender.send(piece);
+  }
+
+  async call(method: string, body: Uint8Array, options?: CallOptions): Promise<Uint8Array> {
+    if (this.#end) throw this.#end.error;
+    return await this.#calls.call(method, body, options);
+  }
+
+  close(code: GoodbyeCode = 'done'): Promise<LinkEnd> {
+    this.#finish('local', code, endError('local', code, ''));
+    return this.closed;
+  }
+
+  /** Calls arrive after the hello only. */
+  async #answer(...call: Parameters<CallHandler>): Promise<Uint8Array> {
+    assert(this.#handlers, 'a link that serves calls is attached');
+    return await this.#handlers.onCall(...call);
+  }
+
+  // --- frames
+
+  onFrame(type: number, payload: Buffer): Promise<void> | undefined {
+    const message = decodeMessage(type, payload);
+    if (this.#remote) return this.#received(message);
+    this.#receivedFirst(message);
+    return undefined;
+  }
+
+  onChunk(channel: number, piece: number, sizeBytes: number): void {
+    this.#chunkBytes = sizeBytes;
+    this.#receiver.chunk(channel, piece, sizeBytes);
+  }
+
+  onChunkBytes(source: Buffer, start: number, end: number): void {
+    this.#receiver.chunkBytes(source, start, end);
+  }
+
+  onChunkEnd(): Promise<void> | undefined {
+    this.#receiver.chunkEnd(performance.now());
+    return this.#resources.downloadGate.pass(this.#chunkBytes, this.#ending.signal);
+  }
+
+  #receivedFirst(message: WireMessage): void {
+    if (message.kind === 'goodbye') {
+      this.#finish('remote', message.code, endError('remote', message.code, message.text));
+      return;
+    }
+    if (message.kind !== 'hello') throw violation(`a ${message.kind} before hello`);
+    const { expectedPeerId } = this.#options;
+    const hello = acceptHello(message, this.#resources.identity.id, expectedPeerId);
+    clearTimeout(this.#helloTimer);
+    const { peerId, publicKey, listenPort } = hello;
+    this.#remote = { peerId, publicKey, host: this.#host, listenPort };
+    this.#handlers = this.#options.attach(this);
+    this.#ready.resolve();
+  }
+
+  #received(message: WireMessage): Promise<void> | undefined {
+    switch (message.kind) {
+      case 'hello':
+        throw violation('a second hello');
+      case 'goodbye':
+        this.#finish('remote', message.code, endError('remote', message.code, message.text));
+        return undefined;
+      case 'ping':
+        this.#send({ kind: 'pong', token: message.token });
+        return undefined;
+      case 'pong':
+        if (message.token === this.#ping.token) this.#ping.rttMs = performance.now() - this.#ping.sentAtMs;
+        return undefined;
+      case 'reject':
+        this.#receiver.rejected(message);
+        return undefined;
+      case 'piece':
+        return this.#receiver.begin(message, performance.now());
+      case 'call':
+        this.#served.called(message);
+        return undefined;
+      case 'answer':
+        this.#calls.answered(message);
+        return undefined;
+      case 'abandon':
+        this.#served.abandoned(message.id);
+        return undefined;
+      case 'request':
+      case 'cancel':
+        this.#receivedRequest(message);
+        return undefined;
+      case 'open':
+      case 'opened':
+      case 'refused':
+      case 'close':
+      case 'bitfield':
+      case 'have':
+      case 'grants':
+      case 'verdicts':
+        this.#receivedForChannel(message);
+        return undefined;
+      default:
+        return unreachable(message);
+    }
+  }
+
+  #receivedForChannel(message: ChannelMessage): void {
+    const admission = this.#channels.received(message);
+    if (admission === 'refuse') {
+      this.#send({ kind: 'refused', channel: message.channel, code: 'limit' });
+    } else if (admission === 'deliver') {
+      if (message.kind === 'close') this.#sender.channelClosed(message.channel);
+      this.#handlers?.onMessage(message);
+    }
+  }
+
+  #receivedRequest(message: RequestMessage): void {
+    const { channel, piece } = message;
+    if (this.#channels.received(message) === 'drop') {
+      // A cancel needs no answer: the request had one when the channel was closed.
+      if (message.kind === 'request') {
+        this.#send({ kind: 'reject', channel, piece, code: 'closed', retryAfterMs: 0 });
+      }
+      return;
+    }
+    if (message.kind === 'cancel') this.#sender.cancelled(message);
+    else if (!this.#sender.requested(message)) return;
+    this.#handlers?.onMessage(message);
+  }
+
+  #send(message: WireMessage): void {
+    if (!this.#end) this.#writer.control(encodeMessage(message));
+  }
+
+  // --- life
+
+  #helloOverdue(): void {
+    const error = new AnaxError('network_timeout', `no hello from ${this.#host}`);
+    this.#fail(new LinkFault('timeout', error));
+  }
+
+  #checkAlive(): void {
+    const { reader } = this.#options;
+    const nowMs = performance.now();
+    const step = this.#keepalive.check({
+      nowMs,
+      lastReadAtMs: reader.lastReadAtMs,
+      lastWriteAtMs: this.#writer.lastWriteAtMs,
+      reading: reader.reading,
+      writingForMs: this.#writer.writingForMs(nowMs),
+      // Reading that went on after a stop counts as progress: the remote could not be heard before.
+      lastChunkAtMs: this.#receiver.isArriving ? this.#receiver.lastProgressAtMs : undefined,
+    });
+    if (step.kind === 'dead') {
+      this.#fail(new LinkFault(step.code, new AnaxError('network_timeout', step.why)));
+    } else if (step.kind === 'ping' && this.#remote) {
+      this.#ping.token = (this.#ping.token + 1) >>> 0;
+      this.#ping.sentAtMs = nowMs;
+      this.#send({ kind: 'ping', token: this.#ping.token });
+    }
+  }
+
+  #fail(fault: LinkFault): void {
+    if (this.#end) return;
+    const fields = { host: this.#host, peer: this.#remote?.peerId, error: fault.error.message };
+    if (fault.code === 'internal') this.#resources.logger.error('a link failed by a bug', fields);
+    else this.#resources.logger.warn('a link was given up', fields);
+    this.#finish('local', fault.code, fault.error);
+  }
+
+  #lost(): void {
+    this.#finish('network', 'lost', endError('network', 'lost', this.#socketError?.message ?? ''));
+  }
+
+  #finish(by: LinkEnd['by'], code: LinkEnd['code'], error: AnaxError): void {
+    if (this.#end) return;
+    this.#end = { by, code, error };
+    clearTimeout(this.#helloTimer);
+    clearInterval(this.#keepaliveTimer);
+    this.#options.reader.stop();
+    this.#receiver.close(error);
+    this.#sender.close(error);
+    this.#calls.close(error);
+    this.#served.close(error);
+    this.#ending.abort(error);
+    this.#ready.reject(error);
+    const { socket } = this.#options;
+    if (by === 'local' && code !== 'lost') {
+      this.#writer.finish(encodeMessage({ kind: 'goodbye', code, text: goodbyeText(error) }));
+      this.#lingerTimer = setTimeout(() => socket.destroy(), this.#resources.limits.lingerMs);
+    } else {
+      socket.destroy();
+    }
+  }
+
+  #socketClosed(): void {
+    this.#lost();
+    clearTimeout(this.#lingerTimer);
+    this.#writer.close();
+    assert(this.#end, 'a closed link has an end');
+    this.#closed.resolve(this.#end);
+  }
+}
+
+/** ASCII, so that cutting it cannot split a character. */
+function goodbyeText(error: AnaxError): string {
+  return error.message.replace(/[^\x20-\x7e]/gu, '?').slice(0, 256);
+}

@@ -1,0 +1,197 @@
+// Pieces that we asked the remote for. Every request is answered exactly once: by the whole piece or by a reject; a
+// cancelled one, too, but what still comes of it is dropped.
+//
+// Invariants: nothing is taken that was not asked for, with the size that was asked for; one piece is under way at a
+// time and its chunks fill it in order; a buffer is taken from the pool when a piece begins, not when it is asked
+// for, and given back when the request is cancelled or the link ends; where the pool has none, the link stops reading.
+
+import { AnaxError, assert, MAX_PIECE_LENGTH_BYTES, type PieceProof } from '../core/index.ts';
+import type { BufferPool, Lease } from './buffer-pool.ts';
+import {
+  PeerReject,
+  type PieceMessage,
+  type RejectMessage,
+  type RequestMessage,
+  violation,
+} from './messages.ts';
+import { type PieceId, pieceKey } from './piece-key.ts';
+
+export interface PieceRequest extends PieceId {
+  readonly sizeBytes: number;
+  /** Aborting cancels at the remote; the promise rejects with the signal's reason at once. */
+  readonly signal?: AbortSignal;
+}
+
+/** A piece as it came, not verified. Whoever gets it must call `release` when done with `bytes`. */
+export interface ReceivedPiece {
+  readonly bytes: Buffer;
+  readonly proof: PieceProof;
+  release(): void;
+}
+
+interface Expectation {
+  readonly request: PieceRequest;
+  /** Undefined once the caller has gone. */
+  waiting: { resolve(piece: ReceivedPiece): void; reject(error: Error): void } | undefined;
+  readonly forget: () => void;
+}
+
+interface Arriving {
+  readonly expectation: Expectation;
+  readonly message: PieceMessage;
+  /** Undefined while the pool has none, and for a piece that is dropped. */
+  lease: Lease | undefined;
+  readonly poolWait: AbortController;
+  receivedBytes: number;
+}
+
+export interface PieceReceiverOptions {
+  readonly pool: BufferPool;
+  readonly maxRequests: number;
+  readonly send: (message: RequestMessage) => void;
+}
+
+export class PieceReceiver {
+  readonly #options: PieceReceiverOptions;
+  readonly #expected = new Map<number, Expectation>();
+  #arriving: Arriving | undefined;
+  /** When a chunk of the piece under way came last. */
+  lastProgressAtMs = 0;
+
+  constructor(options: PieceReceiverOptions) {
+    this.#options = options;
+  }
+
+  get outstanding(): number {
+    return this.#expected.size;
+  }
+
+  get isArriving(): boolean {
+    return this.#arriving !== undefined;
+  }
+
+  /** See `PeerLink.requestPiece`. */
+  request(request: PieceRequest): Promise<ReceivedPiece> {
+    const { signal, sizeBytes } = request;
+    assert(sizeBytes > 0 && sizeBytes <= MAX_PIECE_LENGTH_BYTES, `a piece of ${sizeBytes} bytes`);
+    if (signal?.aborted) return Promise.reject(signal.reason as Error);
+    const known = this.#expected.get(pieceKey(request));
+    assert(!known?.waiting, 'a piece is asked for once at a time');
+    // Cancelled, and the remote has not said its last word on it.
+    if (known) return Promise.reject(new PeerReject('busy', 100));
+    if (this.#expected.size >= this.#options.maxRequests) {
+      const limit = `${this.#options.maxRequests} requests are unanswered on this link`;
+      return Promise.reject(new AnaxError('limit_exceeded', limit));
+    }
+    return new Promise((resolve, reject) => {
+      const cancel = () => this.#cancel(expectation);
+      const forget = () => signal?.removeEventListener('abort', cancel);
+      const expectation: Expectation = { request, waiting: { resolve, reject }, forget };
+      signal?.addEventListener('abort', cancel, { once: true });
+      this.#expected.set(pieceKey(request), expectation);
+      this.#options.send({ kind: 'request', channel: request.channel, piece: request.piece });
+    });
+  }
+
+  #cancel(expectation: Expectation): void {
+    const { request } = expectation;
+    const { waiting } = expectation;
+    expectation.waiting = undefined;
+    waiting?.reject(request.signal?.reason as Error);
+    this.#options.send({ kind: 'cancel', channel: request.channel, piece: request.piece });
+    if (this.#arriving?.expectation === expectation) this.#dropArriving(this.#arriving);
+  }
+
+  #dropArriving(arriving: Arriving): void {
+    arriving.poolWait.abort();
+    arriving.lease?.release();
+    arriving.lease = undefined;
+  }
+
+  /** A piece begins. The promise, where there is one, is for the link to wait on before it reads any further. */
+  begin(message: PieceMessage, nowMs: number): Promise<void> | undefined {
+    if (this.#arriving) throw violation('a piece begins inside another');
+    const expectation = this.#expected.get(pieceKey(message));
+    if (!expectation) throw violation(`piece ${message.piece} was not asked for`);
+    if (message.sizeBytes !== expectation.request.sizeBytes) {
+      throw violation(`a piece of ${message.sizeBytes} bytes, not ${expectation.request.sizeBytes}`);
+    }
+    const poolWait = new AbortController();
+    const arriving: Arriving = { expectation, message, lease: undefined, poolWait, receivedBytes: 0 };
+    this.#arriving = arriving;
+    this.lastProgressAtMs = nowMs;
+    if (!expectation.waiting) return undefined;
+    arriving.lease = this.#options.pool.tryAcquire(message.sizeBytes);
+    return arriving.lease ? undefined : this.#waitForBuffer(arriving);
+  }
+
+  async #waitForBuffer(arriving: Arriving): Promise<void> {
+    const { signal } = arriving.poolWait;
+    try {
+      const lease = await this.#options.pool.acquire(arriving.message.sizeBytes, signal);
+      if (signal.aborted) lease.release();
+      else arriving.lease = lease;
+    } catch (error) {
+      // Cancelled while waiting: the piece will be dropped as it comes.
+      if (!signal.aborted) throw error;
+    }
+  }
+
+  chunk(channel: number, piece: number, sizeBytes: number): void {
+    const arriving = this.#arriving;
+    if (!arriving || arriving.message.channel !== channel || arriving.message.piece !== piece) {
+      throw violation('a chunk of a piece that is not under way');
+    }
+    if (arriving.receivedBytes + sizeBytes > arriving.message.sizeBytes) throw violation('a chunk too many');
+  }
+
+  chunkBytes(source: Buffer, start: number, end: number): void {
+    const arriving = this.#arriving;
+    assert(arriving, 'chunk bytes belong to a piece');
+    if (arriving.lease) source.copy(arriving.lease.bytes, arriving.receivedBytes, start, end);
+    arriving.receivedBytes += end - start;
+  }
+
+  chunkEnd(nowMs: number): void {
+    const arriving = this.#arriving;
+    assert(arriving, 'a chunk belongs to a piece');
+    this.lastProgressAtMs = nowMs;
+    if (arriving.receivedBytes < arriving.message.sizeBytes) return;
+    this.#arriving = undefined;
+    const { expectation, lease } = arriving;
+    this.#settle(expectation);
+    if (!expectation.waiting) return;
+    assert(lease, 'a piece that somebody waits for has a buffer');
+    const { bytes } = lease;
+    expectation.waiting.resolve({ bytes, proof: arriving.message.proof, release: () => lease.release() });
+  }
+
+  rejected(message: RejectMessage): void {
+    const expectation = this.#expected.get(pieceKey(message));
+    if (!expectation) throw violation('a reject of what was not asked for');
+    if (this.#arriving) {
+      if (this.#arriving.expectation === expectation) {
+        this.#dropArriving(this.#arriving);
+        this.#arriving = undefined;
+      }
+    }
+    this.#settle(expectation);
+    expectation.waiting?.reject(new PeerReject(message.code, message.retryAfterMs));
+  }
+
+  #settle(expectation: Expectation): void {
+    this.#expected.delete(pieceKey(expectation.request));
+    expectation.forget();
+  }
+
+  /** The link ended. */
+  close(error: AnaxError): void {
+    if (this.#arriving) this.#dropArriving(this.#arriving);
+    this.#arriving = undefined;
+    for (const expectation of this.#expected.values()) {
+      expectation.forget();
+      expectation.waiting?.reject(error);
+    }
+    this.#expected.clear();
+  }
+}

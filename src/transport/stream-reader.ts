@@ -1,0 +1,71 @@
+// From a socket's bytes to frames, with stops: where a sink asks to wait, the socket is paused, what was read already
+// is kept (at most one read, 512 KiB), and parsing goes on from there.
+
+import type { Socket } from 'node:net';
+import { assert } from '../core/index.ts';
+import { FrameParser, type FrameSink } from './frame-parser.ts';
+import type { TakeBytes } from './socket.ts';
+
+export class StreamReader {
+  #parser: FrameParser | undefined;
+  #socket: Socket | undefined;
+  #onError: (error: unknown) => void = () => undefined;
+  #stopped = false;
+  /** Whether the socket is being read. */
+  reading = true;
+  bytesIn = 0;
+  /** When bytes came last, or reading went on. */
+  lastReadAtMs = performance.now();
+
+  /** Must happen before the first byte. `onError` gets what the parser or the sink threw. */
+  start(socket: Socket, sink: FrameSink, onError: (error: unknown) => void): void {
+    this.#socket = socket;
+    this.#parser = new FrameParser(sink);
+    this.#onError = onError;
+  }
+
+  /** For the socket. */
+  readonly take: TakeBytes = (source, start, end) => {
+    this.bytesIn += end - start;
+    this.lastReadAtMs = performance.now();
+    const at = this.#parse(source, start, end);
+    const wait = this.#parser?.wait;
+    if (!wait || this.#stopped) return true;
+    this.reading = false;
+    void this.#goOnAfter(wait, Buffer.from(source.subarray(at, end)));
+    return false;
+  };
+
+  /** Drops everything from now on. What the sink waits for must settle by itself. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  #parse(source: Buffer, start: number, end: number): number {
+    if (this.#stopped) return end;
+    assert(this.#parser, 'a reader is started before it reads');
+    try {
+      return this.#parser.push(source, start, end);
+    } catch (error) {
+      this.#stopped = true;
+      this.#onError(error);
+      return end;
+    }
+  }
+
+  async #goOnAfter(first: Promise<void>, rest: Buffer): Promise<void> {
+    let at = 0;
+    for (let wait: Promise<void> | undefined = first; wait && !this.#stopped; wait = this.#parser?.wait) {
+      try {
+        await wait;
+      } catch (error) {
+        if (!this.#stopped) this.#onError(error);
+        this.#stopped = true;
+      }
+      at = this.#parse(rest, at, rest.length);
+    }
+    this.reading = true;
+    this.lastReadAtMs = performance.now();
+    this.#socket?.resume();
+  }
+}
