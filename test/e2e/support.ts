@@ -1,0 +1,104 @@
+// What the end-to-end tests share: folders that go away, and ways to wait for a moment in a download.
+
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { connectControl, type DaemonStatus, type DownloadFile } from '../../src/rpc/index.ts';
+import {
+  type Cluster,
+  type ClusterOptions,
+  type DaemonNode,
+  type DfgetResult,
+  type DfgetRun,
+  type Emulator,
+  startCluster,
+  startDfget,
+  startEmulator,
+  wrongFiles,
+} from '../../src/testing/cluster/index.ts';
+
+export const MiB = 1024 * 1024;
+export const REPO = 'acme/model';
+
+export async function temporaryFolder(context: TestContext): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'anax-e2e-'));
+  context.after(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** A Hugging Face emulator with one model. */
+export async function modelHub(
+  context: TestContext,
+  options: { sizeMiB: number; shards?: number; totalBytesPerSecond?: number },
+): Promise<Emulator> {
+  const { sizeMiB, shards = 4, totalBytesPerSecond } = options;
+  const emulator = await startEmulator({
+    kind: 'huggingface',
+    options: totalBytesPerSecond === undefined ? {} : { bandwidth: { totalBytesPerSecond } },
+    repos: [{ id: REPO, model: { sizeBytes: sizeMiB * MiB, shards, seed: 'e2e' } }],
+  });
+  context.after(() => emulator.stop());
+  return emulator;
+}
+
+export async function cluster(
+  context: TestContext,
+  hub: Emulator,
+  options: Omit<ClusterOptions, 'folder'>,
+): Promise<Cluster> {
+  const folder = await temporaryFolder(context);
+  const started = await startCluster({
+    folder,
+    ...options,
+    daemonArgs: ['--hf-endpoint', hub.url, ...(options.daemonArgs ?? [])],
+  });
+  context.after(() => started.stop());
+  return started;
+}
+
+export function getThrough(peer: DaemonNode, hub: Emulator, ...more: string[]): DfgetRun {
+  return startDfget([`hf://${REPO}`, '-O', peer.output, '--endpoint', peer.socket, ...more], {
+    env: { HF_ENDPOINT: hub.url },
+  });
+}
+
+export function listedFiles({ lines }: DfgetResult): readonly DownloadFile[] {
+  const resolved = lines.find((line) => line.kind === 'resolved');
+  return resolved?.kind === 'resolved' ? resolved.files : [];
+}
+
+export function contentBytes(result: DfgetResult): number {
+  return listedFiles(result).reduce((sum, file) => sum + file.sizeBytes, 0);
+}
+
+/** The download succeeded and left every file as the hub has it. */
+export async function assertDelivered(result: DfgetResult, output: string): Promise<void> {
+  assert.equal(result.exitCode, 0, result.stderr);
+  const files = listedFiles(result);
+  assert.ok(files.length > 0);
+  assert.deepEqual(await wrongFiles(output, files), []);
+}
+
+export async function statusOf(node: DaemonNode): Promise<DaemonStatus> {
+  const control = connectControl(node.socket);
+  try {
+    return await control.status(AbortSignal.timeout(10_000));
+  } finally {
+    await control.close();
+  }
+}
+
+/** Polls until the daemon holds this share of its only swarm's pieces. */
+export async function reached(node: DaemonNode, share: number, withinMs = 60_000): Promise<void> {
+  const deadline = Date.now() + withinMs;
+  while (Date.now() < deadline) {
+    const { swarms } = await statusOf(node);
+    const [swarm] = swarms;
+    if (swarm && swarm.pieceCount > 0 && swarm.piecesHeld >= share * swarm.pieceCount) return;
+    await sleep(25);
+  }
+  assert.fail(`${node.name} did not get to ${share * 100} %`);
+}
