@@ -35,6 +35,8 @@ export class Exchange implements ChannelOwner {
   /** The channel that this host asks over, for each neighbour that said what it holds. */
   readonly #up = new Map<PeerId, Channel>();
   readonly #opened = new Set<Channel>();
+  /** Channels whose other side was told what this host holds: it must hear of every piece from then on. */
+  readonly #told = new Set<Channel>();
   readonly #requests = new Map<string, AbortController>();
 
   constructor(context: SwarmContext, handlers: ExchangeHandlers) {
@@ -77,6 +79,7 @@ export class Exchange implements ChannelOwner {
       channel: channel.id,
       bitfield: offeredPieces(this.#context).toBytes(),
     });
+    this.#told.add(channel);
   }
 
   /** Grants go first, so that the other side can check whatever comes after. */
@@ -96,6 +99,7 @@ export class Exchange implements ChannelOwner {
           channel: channel.id,
           bitfield: offeredPieces(this.#context).toBytes(),
         });
+        this.#told.add(channel);
         return this.#setHoldings(channel, message.bitfield);
       case 'bitfield':
         return this.#setHoldings(channel, message.bitfield);
@@ -133,6 +137,7 @@ export class Exchange implements ChannelOwner {
 
   onClosed(channel: Channel): void {
     this.#opened.delete(channel);
+    this.#told.delete(channel);
     if (this.#up.get(channel.peer) !== channel) {
       if (!this.#up.has(channel.peer)) this.#context.feed({ kind: 'linkDown', peer: channel.peer });
       return;
@@ -155,18 +160,18 @@ export class Exchange implements ChannelOwner {
     deps.uploads.ask({ peer, channel: id, snapshot: snapshot.id, piece, sizeBytes, link, source });
   }
 
-  announce(peers: readonly PeerId[], piece: number): void {
+  announce(piece: number): void {
     if (!servablePiece(this.#context, piece)) return;
-    for (const peer of peers) {
-      const channel = this.#up.get(peer);
-      if (channel) this.#send(channel, { kind: 'have', channel: channel.id, pieces: [piece] });
+    for (const channel of this.#told) {
+      this.#send(channel, { kind: 'have', channel: channel.id, pieces: [piece] });
     }
   }
 
   /** Says anew what this host can give, after more became provable. */
   reannounce(): void {
     const bitfield = offeredPieces(this.#context).toBytes();
-    this.broadcast((channel) => ({ kind: 'bitfield', channel: channel.id, bitfield }));
+    for (const channel of this.#told)
+      this.#send(channel, { kind: 'bitfield', channel: channel.id, bitfield });
   }
 
   broadcast(message: (channel: Channel) => OutgoingMessage): void {
@@ -262,6 +267,7 @@ export class Exchange implements ChannelOwner {
     for (const abort of this.#requests.values()) abort.abort();
     for (const channel of this.#opened) this.#context.deps.links.closeChannel(channel);
     this.#opened.clear();
+    this.#told.clear();
     this.#up.clear();
   }
 }

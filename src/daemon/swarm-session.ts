@@ -228,7 +228,7 @@ export class SwarmSession {
       case 'cancel':
         return this.exchange.cancel(effect.peer, effect.piece);
       case 'announce':
-        return this.exchange.announce(effect.peers, effect.piece);
+        return this.exchange.announce(effect.piece);
       case 'ban':
         return this.#context.deps.links.ban(effect.peer);
       case 'read':

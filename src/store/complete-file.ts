@@ -132,8 +132,8 @@ export async function promote(
   const fingerprint = fingerprintOf(await file.stat({ bigint: true }));
   await makeShard(fs, layout, spec.digest);
   const complete = new CompleteFile(deps, file, { spec, aliases, proofs, fingerprint });
-  await fs.rename(layout.partial(spec.digest), layout.blob(spec.digest));
   await complete.save();
+  await fs.rename(layout.partial(spec.digest), layout.blob(spec.digest));
   return complete;
 }
 

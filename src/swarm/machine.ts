@@ -126,9 +126,8 @@ function stored(
   state.lastProgressMs = nowMs;
   if (!state.held.add(piece)) return;
   if (from === 'origin' && (state.copies[piece] ?? 0) === 0) state.unshared.add(piece);
-  // Those that have it are told as well: copies are what rarest-first and the reader's pace go by.
-  const peers = [...state.links.keys()];
-  if (peers.length > 0) effects.push({ kind: 'announce', peers, piece });
+  // Also to those that have it: copies are what rarest-first and the reader's pace go by.
+  effects.push({ kind: 'announce', piece });
 }
 
 function noteSuccess(state: SwarmState, peer: PeerId, piece: number, nowMs: number): void {

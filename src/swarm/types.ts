@@ -46,8 +46,11 @@ export type SwarmEffect =
   | { readonly kind: 'dial'; readonly peer: PeerInfo }
   | { readonly kind: 'request'; readonly peer: PeerId; readonly piece: number }
   | { readonly kind: 'cancel'; readonly peer: PeerId; readonly piece: number }
-  /** Tell these neighbours that this piece is held. */
-  | { readonly kind: 'announce'; readonly peers: readonly PeerId[]; readonly piece: number }
+  /**
+   * Tell everybody who was told this host's holdings that it has this piece as well. That is more than the links that
+   * are up: a neighbour may know our bitfield while its own is still on the way.
+   */
+  | { readonly kind: 'announce'; readonly piece: number }
   /** Never speak to this peer again: it served wrong bytes. */
   | { readonly kind: 'ban'; readonly peer: PeerId; readonly piece: number }
   /** Read these pieces, all of one blob, from the origin in one request. */

@@ -198,7 +198,7 @@ export class SwarmWorld {
         return void removeWish(this.host(effect.peer).queue, host.id, 0, effect.piece);
       case 'announce':
         return this.at(1, () => {
-          for (const peer of effect.peers) {
+          for (const peer of host.links) {
             this.feed(this.host(peer), { kind: 'have', peer: host.id, pieces: [effect.piece] });
           }
         });
