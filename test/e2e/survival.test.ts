@@ -81,7 +81,7 @@ test('the scheduler stops half way: downloads complete, nobody storms the origin
 
 test('a daemon that is told to stop ends in time and keeps what it has', async (context) => {
   const hub = await modelHub(context, SLOW);
-  const { peers } = await cluster(context, hub, { peers: 1 });
+  const { peers } = await cluster(context, hub, { peers: 1, daemonArgs: ['--stop-wait', '1s'] });
   const [peer] = peers;
   assert.ok(peer);
   const run = getThrough(peer, hub);
