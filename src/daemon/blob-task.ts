@@ -11,6 +11,7 @@ import {
   digestHex,
   isVerifiable,
   type MappedBlob,
+  MiB,
   type OpenBlob,
   type PieceHash,
   type Verdict,
@@ -20,7 +21,7 @@ import {
 export type BlobStatus = 'filling' | 'checking' | 'complete' | 'failed';
 
 /** Up to this size a host checks a blob's whole digest itself even with a verdict: it costs little and gives aliases. */
-const ALWAYS_CHECKED_BYTES = 16 * 1024 * 1024;
+const ALWAYS_CHECKED_BYTES = 1 * MiB;
 
 export class BlobTask {
   readonly mapped: MappedBlob;

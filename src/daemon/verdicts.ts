@@ -63,7 +63,7 @@ export class Verdicts {
 
   /** Starts hashing early, so that the verdict comes right after the last piece. */
   prepare(task: BlobTask): void {
-    if (task.status !== 'filling') return;
+    if (task.status !== 'filling' || task.isSmall) return;
     // The outcome is asked for again, and handled, when the blob is full.
     task.open.wholeDigests(this.#context.signal).catch(() => undefined);
   }

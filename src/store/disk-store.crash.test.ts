@@ -2,13 +2,20 @@
 // with and without its index.
 
 import assert from 'node:assert/strict';
-import { readdir, rm } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { MiB } from '../core/index.ts';
-import { readAll, store as storeBlob, testBlob, writeAll } from '../testing/store-conformance/index.ts';
+import {
+  readAll,
+  store as storeBlob,
+  testBlob,
+  testPieceHash,
+  writeAll,
+} from '../testing/store-conformance/index.ts';
 import type { DiskBlobStore } from './index.ts';
+import { RECORD_BYTES } from './journal-format.ts';
 import { FaultFs } from './testing-fault-fs.ts';
 import { type TestFolder, testFolder } from './testing-store.ts';
 
@@ -140,6 +147,52 @@ test('after a power loss at any change of the disk, what is held is true', async
     }),
     { numRuns: 60 },
   );
+});
+
+test('after a clean stop nothing is hashed again, after a crash only what was not flushed', async () => {
+  const folder = await testFolder();
+  const faults = new FaultFs();
+  let hashed = 0;
+  const pieceHash = (bytes: Uint8Array): Uint8Array => {
+    hashed += 1;
+    return testPieceHash(bytes);
+  };
+  const store = await folder.open({ fs: faults.fs, pieceHash });
+  const blob = await store.open(content.spec);
+  await blob.write(0, content.piece(0), content.proof(0));
+  await blob.write(1, content.piece(1), content.proof(1));
+  await blob.close();
+  const again = await store.open(content.spec);
+  assert.deepEqual([[...again.held.values()], hashed], [[0, 1], 0]);
+  await again.write(2, content.piece(2), content.proof(2));
+  faults.crashAt = faults.changes;
+  await store.stop();
+  const after = await (await folder.open({ pieceHash })).open(content.spec);
+  assert.deepEqual([[...after.held.values()], hashed], [[0, 1, 2], 1]);
+  await folder.close();
+});
+
+test('what stood in a journal behind a damaged record does not come back', async () => {
+  const folder = await testFolder();
+  const faults = new FaultFs();
+  const first = await folder.open();
+  const blob = await first.open(content.spec);
+  for (const index of [0, 1, 2]) await blob.write(index, content.piece(index), content.proof(index));
+  await first.stop();
+  const journal = join(folder.store, 'partial', `${content.spec.digest.replace(':', '-')}.journal`);
+  // The second record of four (three pieces, one sync).
+  const damaged = await readFile(journal);
+  damaged.fill(0, damaged.length - 3 * RECORD_BYTES, damaged.length - 2 * RECORD_BYTES);
+  await writeFile(journal, damaged);
+  const second = await folder.open({ fs: faults.fs });
+  const reopened = await second.open(content.spec);
+  assert.deepEqual([...reopened.held.values()], [0]);
+  await reopened.write(1, content.piece(1), content.proof(1));
+  faults.crashAt = faults.changes;
+  await second.stop();
+  const after = await (await folder.open()).open(content.spec);
+  assert.deepEqual([...after.held.values()], [0, 1]);
+  await folder.close();
 });
 
 test('what was flushed survives a power loss', async () => {

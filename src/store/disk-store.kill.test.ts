@@ -12,7 +12,7 @@ import { testBlob } from '../testing/store-conformance/index.ts';
 import type { DiskBlobStore } from './index.ts';
 import { testFolder } from './testing-store.ts';
 
-const WRITER = fileURLToPath(new URL('./testing-writer-worker.ts', import.meta.url));
+const WRITER = fileURLToPath(new URL('../testing/store-conformance/kill-writer-worker.ts', import.meta.url));
 const KILLS = 24;
 
 /** Runs the writer until it is killed, some time after its first blob is open; what it said. */

@@ -34,10 +34,18 @@ export class FaultFs {
         if (this.crashed) throw crash();
         if (FOLDER_CHANGES.has(name) && args[1] !== 'r') this.#change(name, path);
         const result = await call(...args);
+        if (name === 'rename') this.#follow(path, String(args[1]));
         return name === 'open' ? this.#wrap(result as StoreFile, path) : result;
       };
     },
   });
+
+  /** A rename does not flush: what a file has unflushed it has under its new name. */
+  #follow(from: string, to: string): void {
+    this.#unsynced = this.#unsynced
+      .filter(({ path }) => path !== to)
+      .map((write) => (write.path === from ? { ...write, path: to } : write));
+  }
 
   #change(name: string, path: string): void {
     this.changes += 1;
