@@ -1,7 +1,7 @@
 // The tasks behind the npm scripts, on Node 24 with everything installed (see dev.mjs). A task is a list of
 // commands, run in order; the first that fails ends the task with its exit code.
 import { spawnSync } from 'node:child_process';
-import { rmSync } from 'node:fs';
+import { chmodSync, cpSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -50,6 +50,12 @@ if (!commands) {
   process.exit(2);
 }
 if (task === 'build') rmSync(join(root, 'dist'), { recursive: true, force: true });
+/** What the compiler leaves out: generated JavaScript, and the right to run the commands. */
+function finishBuild() {
+  cpSync(join(root, 'src', 'rpc', 'gen'), join(root, 'dist', 'rpc', 'gen'), { recursive: true });
+  for (const command of ['anax', 'dfget']) chmodSync(join(root, 'dist', 'cli', `${command}.js`), 0o755);
+}
+
 const keepsFolder = ['demo', 'anax', 'dfget'].includes(task);
 for (const [command, ...args] of commands()) {
   const result = spawnSync(command, args, {
@@ -59,3 +65,4 @@ for (const [command, ...args] of commands()) {
   if (result.error) process.stderr.write(`${command}: ${result.error.message}\n`);
   if (result.status !== 0) process.exit(result.status ?? 1);
 }
+if (task === 'build') finishBuild();
