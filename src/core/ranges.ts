@@ -21,10 +21,6 @@ export function toRanges(ascending: Iterable<number>): Range[] {
   return ranges;
 }
 
-export function contains(ranges: readonly Range[], value: number): boolean {
-  return ranges.some((range) => value >= range.start && value < range.end);
-}
-
 /** The value of an HTTP `Range` header for a byte range. */
 export function toHttpRange(range: Range): string {
   return `bytes=${range.start}-${range.end - 1}`;

@@ -13,7 +13,6 @@ export {
 export { Control } from './gen/anax/v1/control_pb.js';
 export {
   type AttendRequest,
-  AttendRequestSchema,
   type AttendResponse,
   AttendResponseSchema,
   type ReaderGrant as ReaderGrantMessage,

@@ -1,5 +1,4 @@
 // L2: the blob store on a disk. Everything else here is its inside.
 
 export type { DiskBlobStore, StoreStats } from './disk-store.ts';
-export { type Capacity, chooseEvictions, type EvictionCandidate } from './evictions.ts';
 export { type BlobStoreOptions, openBlobStore } from './open-blob-store.ts';

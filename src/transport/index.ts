@@ -1,9 +1,8 @@
 // The framed peer protocol on TCP (docs/PROTOCOL.md): links between daemons that carry swarms, pieces and calls.
 
-export { BufferPool, DEFAULT_POOL_BYTES, type Lease } from './buffer-pool.ts';
 export type { CallOptions } from './call-client.ts';
 export type { CallHandler } from './call-server.ts';
-export { defaultLinkLimits, type LinkLimits } from './limits.ts';
+export type { LinkLimits } from './limits.ts';
 export {
   type GoodbyeCode,
   type IncomingMessage,
