@@ -1,5 +1,6 @@
 // The key that names a host, in a file that only its owner reads. Made at the first start.
 
+import { randomUUID } from 'node:crypto';
 import { chmod, link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
@@ -42,7 +43,7 @@ async function readIdentity(path: string): Promise<Identity> {
 
 /** Whole or not at all, and never over a key that another process made meanwhile. */
 async function createExclusively(path: string): Promise<void> {
-  const temporary = `${path}.${process.pid}.tmp`;
+  const temporary = `${path}.${randomUUID()}.tmp`;
   await writeFile(temporary, exportIdentity(createIdentity()), { mode: 0o600, flush: true });
   try {
     await chmod(temporary, 0o600);

@@ -69,7 +69,13 @@ export const errorTable = {
     'the address is not valid',
     'e.g. hf://owner/name@revision/path',
   ),
-  scheme_unknown: kind(X.usage, 400, 'invalid_argument', 'no source is known for this scheme'),
+  scheme_unknown: kind(
+    X.usage,
+    400,
+    'invalid_argument',
+    'no source is known for this scheme',
+    'e.g. hf://owner/name',
+  ),
   config_invalid: kind(X.usage, 400, 'invalid_argument', 'the configuration is not valid'),
 
   auth_required: kind(
@@ -86,7 +92,13 @@ export const errorTable = {
     'the hub does not accept the token',
     'the token may be mistyped, expired or revoked',
   ),
-  access_denied: kind(X.authentication, 403, 'permission_denied', 'the token may not read this'),
+  access_denied: kind(
+    X.authentication,
+    403,
+    'permission_denied',
+    'access is denied',
+    'the account or the token lacks the right to read this',
+  ),
   access_gated: kind(
     X.gated,
     403,
@@ -109,7 +121,13 @@ export const errorTable = {
     'the revision does not exist',
     'name a branch, a tag or a commit',
   ),
-  file_not_found: kind(X.notFound, 404, 'not_found', 'the file does not exist at this revision'),
+  file_not_found: kind(
+    X.notFound,
+    404,
+    'not_found',
+    'the file does not exist at this revision',
+    'check the path; --dry-run without it lists the files there are',
+  ),
   nothing_matched: kind(
     X.notFound,
     404,
@@ -158,7 +176,13 @@ export const errorTable = {
     "the origin's TLS certificate is not trusted",
     'add its CA with NODE_EXTRA_CA_CERTS',
   ),
-  limit_exceeded: kind(X.origin, 502, 'resource_exhausted', 'a size or count from outside is over its limit'),
+  limit_exceeded: kind(
+    X.origin,
+    502,
+    'resource_exhausted',
+    'a size or count from outside is over its limit',
+    'the repository is broken or hostile',
+  ),
 
   digest_mismatch: kind(
     X.integrity,
@@ -183,7 +207,13 @@ export const errorTable = {
     'no space left on the device',
     'free space and run the command again: what is verified is kept',
   ),
-  disk_io: kind(X.disk, 500, 'internal', 'the disk gave an error'),
+  disk_io: kind(
+    X.disk,
+    500,
+    'internal',
+    'the disk gave an error',
+    'see the log of the system (dmesg): the disk may be failing',
+  ),
   output_unwritable: kind(
     X.disk,
     400,
@@ -215,7 +245,14 @@ export const errorTable = {
     'check the name, the network and the proxy',
     true,
   ),
-  network_timeout: kind(X.network, 504, 'unavailable', 'the host did not answer in time', '', true),
+  network_timeout: kind(
+    X.network,
+    504,
+    'unavailable',
+    'the host did not answer in time',
+    'check the network, or try later: what is verified is kept',
+    true,
+  ),
   peer_protocol: kind(X.network, 502, 'aborted', 'a peer broke the protocol', '', true),
   peer_refused: kind(X.network, 503, 'unavailable', 'a peer refused', '', true),
   scheduler_unavailable: kind(
@@ -239,7 +276,7 @@ export const errorTable = {
     504,
     'unavailable',
     'no peer and no origin gives the missing pieces',
-    '',
+    'run the command again: what is verified is kept',
     true,
   ),
 

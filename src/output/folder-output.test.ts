@@ -3,9 +3,9 @@ import { mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/prom
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { type MaterializeOptions, MiB, originDigest, parseRepoPath, pieceLengthFor } from '../core/index.ts';
+import { putBlob, type TestOutput, testOutput } from '../testing/memory-store/index.ts';
 import { hasErrorCode } from '../testing/store-conformance/index.ts';
 import { fileOutput, folderOutput, resolveFileTarget, writeOutput } from './index.ts';
-import { putBlob, type TestOutput, testOutput } from './testing-output.ts';
 
 const NEVER = new AbortController().signal;
 const KEEP = { overwrite: false };

@@ -3,10 +3,10 @@ import { lstat, mkdir, readdir, readFile, readlink, rm, symlink, writeFile } fro
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { digestHex, type Manifest, MiB } from '../core/index.ts';
+import { type TestOutput, testOutput } from '../testing/memory-store/index.ts';
 import { hasErrorCode } from '../testing/store-conformance/index.ts';
 import { hfRepoFolder } from './hf-cache.ts';
 import { hfCacheOutput, writeOutput } from './index.ts';
-import { type TestOutput, testOutput } from './testing-output.ts';
 
 const NEVER = new AbortController().signal;
 const COMMIT = '0123456789abcdef0123456789abcdef01234567';

@@ -29,10 +29,10 @@ export function hfError(response: OriginResponse, text: string, context: HfError
   const message = header(response.headers, 'x-error-message') ?? bodyMessage(text);
   const code = hfErrorCode(response, message, context);
   const { ref, credentials } = context;
-  const hint = code === 'repo_not_found' || code === 'auth_required' ? oneNameHint(ref) : undefined;
+  const hint = hintOf(code, message, ref);
   const requestId = header(response.headers, 'x-request-id');
   return new AnaxError(code, withoutSecrets(describe(ref, response, message), credentials), {
-    ...(hint === undefined ? {} : { hint: `check the name and the token; ${hint}` }),
+    ...(hint === undefined ? {} : { hint }),
     details: {
       url: withoutSecrets(redactUrl(response.url.href), credentials),
       status: response.status,
@@ -40,6 +40,12 @@ export function hfError(response: OriginResponse, text: string, context: HfError
       ...(requestId === undefined ? {} : { requestId: withoutSecrets(printable(requestId), credentials) }),
     },
   });
+}
+
+function hintOf(code: ErrorCode, message: string, ref: OriginRef): string | undefined {
+  if (message === DISABLED) return 'the hub has disabled this repository; its page may say why';
+  const oneName = code === 'repo_not_found' || code === 'auth_required' ? oneNameHint(ref) : undefined;
+  return oneName === undefined ? undefined : `check the name and the token; ${oneName}`;
 }
 
 function hfErrorCode(response: OriginResponse, message: string, context: HfErrorContext): ErrorCode {

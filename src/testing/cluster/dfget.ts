@@ -12,6 +12,7 @@ export interface SummaryLine extends Partial<DownloadSummary> {
   readonly kind: 'summary';
   readonly ok: boolean;
   readonly exitCode: number;
+  readonly failed: readonly { readonly path: string; readonly error: ErrorRecord }[];
   readonly error?: ErrorRecord;
 }
 

@@ -1,3 +1,4 @@
-// A blob store in memory, for tests and simulations.
+// A blob store in memory, for tests and simulations, and files in it.
 
 export * from './memory-store.ts';
+export * from './output-fixture.ts';

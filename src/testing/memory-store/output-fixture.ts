@@ -1,4 +1,4 @@
-// For the tests of this folder: a memory store with files in it, and a folder to write to.
+// For the tests of outputs: a memory store with files in it, and a folder to write to.
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -13,10 +13,10 @@ import {
   parseRepoPath,
   pieceLengthFor,
   pieceSize,
-} from '../core/index.ts';
-import { MemoryBlobStore } from '../testing/memory-store/index.ts';
-import { testPieceHash } from '../testing/store-conformance/index.ts';
-import type { OutputDeps } from './index.ts';
+} from '../../core/index.ts';
+import type { OutputDeps } from '../../output/index.ts';
+import { testPieceHash } from '../store-conformance/index.ts';
+import { MemoryBlobStore } from './memory-store.ts';
 
 export interface TestOutput {
   readonly folder: string;
