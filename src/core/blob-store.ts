@@ -3,7 +3,8 @@
 
 import type { PieceProof } from './attestation.ts';
 import type { Bitfield } from './bitfield.ts';
-import type { Digest } from './digest.ts';
+import { MiB } from './bytes.ts';
+import { type Digest, digestAlgorithm } from './digest.ts';
 import type { SnapshotId } from './ids.ts';
 import type { Manifest } from './manifest.ts';
 import type { BlobSpec } from './piece-map.ts';
@@ -21,10 +22,19 @@ export interface StoredBlob {
   readonly lastUsedAtMs: number;
 }
 
+/** Hubs keep files of at most some 10 MB in git itself; a larger one that has a sha256 is never asked for by git's id. */
+const MAX_GIT_FILE_BYTES = 64 * MiB;
+
+/** Whether git's id of a blob is worth its hashing, which costs as much again as the sha256. */
+export function wantsGitSha1({ digest, sizeBytes }: BlobSpec): boolean {
+  return digestAlgorithm(digest) === 'git-sha1' || sizeBytes <= MAX_GIT_FILE_BYTES;
+}
+
 /** Digests of a whole file, computed over what is on disk. */
 export interface WholeDigests {
   readonly sha256: Digest;
-  readonly gitSha1: Digest;
+  /** Absent for a large blob that is not known by it. */
+  readonly gitSha1?: Digest;
 }
 
 /** One blob, open for reading and writing pieces. Open once per host; users of it are counted. */

@@ -98,14 +98,19 @@ export class BlobTask {
     const expected = this.mapped.digest;
     if (!isVerifiable(expected)) return;
     const actual = digestAlgorithm(expected) === 'sha256' ? whole.sha256 : whole.gitSha1;
+    assert(actual, 'the digest that a blob is known by is computed');
     if (actual !== expected) throw mismatch(this.path, expected, actual);
   }
 
   /** Other names of the content. */
   aliases(): Digest[] {
-    const names = this.whole ? [this.whole.sha256, this.whole.gitSha1] : verdictName(this.verdict);
+    const names = this.whole ? digestsOf(this.whole) : verdictName(this.verdict);
     return [...names, this.mapped.digest].filter((name) => name !== this.open.spec.digest);
   }
+}
+
+function digestsOf({ sha256, gitSha1 }: WholeDigests): Digest[] {
+  return gitSha1 === undefined ? [sha256] : [sha256, gitSha1];
 }
 
 function verdictName(verdict: Verdict | undefined): Digest[] {

@@ -38,6 +38,8 @@ export class Exchange implements ChannelOwner {
   /** Channels whose other side was told what this host holds: it must hear of every piece from then on. */
   readonly #told = new Set<Channel>();
   readonly #requests = new Map<string, AbortController>();
+  /** Neighbours that sent a proof which nobody known has signed. */
+  readonly #doubted = new Set<PeerId>();
 
   constructor(context: SwarmContext, handlers: ExchangeHandlers) {
     this.#context = context;
@@ -226,20 +228,20 @@ export class Exchange implements ChannelOwner {
         this.#handlers.onStored(piece);
         return;
       }
-      if (finding === 'corrupt') {
-        const { peer } = channel;
-        const { host } = channel.link.remote;
-        deps.logger.warn('peer served wrong bytes', {
-          peer,
-          host,
-          piece,
-          snapshot: this.#context.snapshot.id,
-        });
-      }
+      this.#complain(channel, piece, finding);
       this.#fail(channel.peer, piece, finding === 'corrupt' ? 'corrupt' : 'error');
     } finally {
       received.release();
     }
+  }
+
+  /** Once a peer for what its proof's signer may explain: it may be a reader that this host has not heard of. */
+  #complain({ peer, link }: Channel, piece: number, finding: Exclude<Verification, 'good'>): void {
+    if (finding === 'unknown-reader' && this.#doubted.has(peer)) return;
+    if (finding === 'unknown-reader') this.#doubted.add(peer);
+    const message = finding === 'corrupt' ? 'peer served wrong bytes' : 'peer served unproven bytes';
+    const { snapshot, deps } = this.#context;
+    deps.logger.warn(message, { peer, host: link.remote.host, piece, snapshot: snapshot.id });
   }
 
   #verify(piece: number, bytes: Uint8Array, proof: PieceProof): Verification {

@@ -1,7 +1,7 @@
 // Whole-file digests of one blob: one job however many wait for it. It follows the held prefix, begins again where a piece
 // that it has read is dropped, and is given up when nobody waits any more.
 
-import type { Bitfield, BlobSpec, WholeDigests } from '../core/index.ts';
+import { type Bitfield, type BlobSpec, type WholeDigests, wantsGitSha1 } from '../core/index.ts';
 import type { DigestJob, DigestPool } from './digest-pool.ts';
 import type { StoreFile } from './store-fs.ts';
 
@@ -54,7 +54,7 @@ export class DigestFollower {
     try {
       const file = await this.#deps.openData();
       if (generation !== this.#generation) return await file.close();
-      this.#job = this.#deps.pool.start(file, this.#deps.spec.sizeBytes);
+      this.#job = this.#deps.pool.start(file, this.#deps.spec.sizeBytes, wantsGitSha1(this.#deps.spec));
       this.#prefix = 0;
       this.advanced();
       const result = await this.#job.result;

@@ -40,7 +40,7 @@ export class DigestPool {
   }
 
   /** Hashes a file that the job from now on owns, and closes. */
-  start(file: StoreFile, sizeBytes: number): DigestJob {
+  start(file: StoreFile, sizeBytes: number, withGitSha1: boolean): DigestJob {
     const worker = this.#pick();
     const job = this.#nextJob++;
     const { promise, resolve, reject } = Promise.withResolvers<WholeDigests>();
@@ -49,7 +49,7 @@ export class DigestPool {
     const send = (request: DigestRequest): void => {
       if (worker.jobs.has(job)) worker.thread.postMessage(request);
     };
-    send({ kind: 'start', job, fd: file.fd, sizeBytes });
+    send({ kind: 'start', job, fd: file.fd, sizeBytes, withGitSha1 });
     return {
       result: promise,
       advance: (bytes) => send({ kind: 'advance', job, bytes }),
@@ -92,7 +92,10 @@ async function settle(worker: PoolWorker, reply: DigestReply): Promise<void> {
   await job.file.close().catch(() => undefined);
   switch (reply.kind) {
     case 'done':
-      return job.resolve({ sha256: reply.sha256 as Digest, gitSha1: reply.gitSha1 as Digest });
+      return job.resolve({
+        sha256: reply.sha256 as Digest,
+        ...(reply.gitSha1 !== undefined && { gitSha1: reply.gitSha1 as Digest }),
+      });
     case 'failed':
       return job.reject(new AnaxError('disk_io', reply.message));
     case 'cancelled':

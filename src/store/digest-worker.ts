@@ -10,7 +10,7 @@ interface Job {
   readonly fd: number;
   readonly sizeBytes: number;
   readonly sha256: ContentHasher;
-  readonly gitSha1: ContentHasher;
+  readonly gitSha1: ContentHasher | undefined;
   goodBytes: number;
   hashedBytes: number;
 }
@@ -31,7 +31,7 @@ port.on('message', (request: DigestRequest) => {
         fd: request.fd,
         sizeBytes: request.sizeBytes,
         sha256: createContentHasher('sha256', request.sizeBytes),
-        gitSha1: createContentHasher('git-sha1', request.sizeBytes),
+        gitSha1: request.withGitSha1 ? createContentHasher('git-sha1', request.sizeBytes) : undefined,
         goodBytes: 0,
         hashedBytes: 0,
       });
@@ -77,10 +77,10 @@ function advance(id: number, job: Job): boolean {
     if (length === 0 && job.hashedBytes < job.goodBytes) throw new Error('the file is too short');
     const bytes = slice.subarray(0, length);
     job.sha256.update(bytes);
-    job.gitSha1.update(bytes);
+    job.gitSha1?.update(bytes);
     job.hashedBytes += length;
     if (job.hashedBytes < job.sizeBytes) return job.hashedBytes < job.goodBytes;
-    end(id, { kind: 'done', job: id, sha256: job.sha256.digest(), gitSha1: job.gitSha1.digest() });
+    end(id, { kind: 'done', job: id, sha256: job.sha256.digest(), gitSha1: job.gitSha1?.digest() });
   } catch (error) {
     end(id, { kind: 'failed', job: id, message: String(error) });
   }
