@@ -69,7 +69,12 @@ async function runDemo(demo: DemoOptions): Promise<DemoReport> {
   const origin = demo.url === undefined ? await startOrigin(demo) : realOrigin(demo.url);
   cleanUps.push(() => origin.stop());
   say(`starting a scheduler, a seed and ${demo.peers} peers …`);
-  const cluster = await startCluster({ folder, peers: demo.peers, daemonArgs: origin.daemonArgs });
+  const cluster = await startCluster({
+    folder,
+    peers: demo.peers,
+    daemonArgs: origin.daemonArgs,
+    env: origin.env,
+  });
   cleanUps.push(() => cluster.stop());
   say(`downloading ${origin.url} to ${demo.peers} peers`);
   const results = await downloadEverywhere(cluster, origin, demo);
@@ -99,7 +104,14 @@ async function measureEmulator(emulator: Emulator): Promise<{ bytes: number; req
 }
 
 function realOrigin(url: string): Origin {
-  const names = ['HF_ENDPOINT', 'HF_TOKEN', 'MODELSCOPE_ENDPOINT', 'MODELSCOPE_API_TOKEN', 'HTTPS_PROXY'];
+  const names = [
+    'HF_ENDPOINT',
+    'HF_TOKEN',
+    'MODELSCOPE_ENDPOINT',
+    'MODELSCOPE_API_TOKEN',
+    'HTTPS_PROXY',
+    'NO_PROXY',
+  ];
   const env = names.flatMap((name) => {
     const value = process.env[name];
     return value === undefined ? [] : [[name, value] as const];

@@ -60,6 +60,13 @@ const baseUrl = () =>
     .transform((url) => (url.includes('://') ? url : `https://${url}`).replace(/\/+$/u, ''))
     .pipe(z.url({ protocol: /^https?$/u, error: 'not an http(s) URL' }));
 
+/** Without a scheme, `http://` is meant, as everywhere for proxies. */
+const proxyUrl = () =>
+  z
+    .string()
+    .transform((url) => (url.includes('://') ? url : `http://${url}`))
+    .pipe(z.url({ protocol: /^https?$/u, error: 'not the URL of an http(s) proxy' }));
+
 export const configSchema = z
   .strictObject({
     role: z
@@ -168,6 +175,33 @@ export const configSchema = z
       value: '<n>',
       parts: ENGINE,
     }),
+    httpProxy: proxyUrl()
+      .exactOptional()
+      .register(settings, {
+        help: 'proxy for http:// origins',
+        value: '<url>',
+        parts: ENGINE,
+        envAliases: ['http_proxy'],
+        defaultText: 'none',
+      }),
+    httpsProxy: proxyUrl()
+      .exactOptional()
+      .register(settings, {
+        help: 'proxy for https:// origins',
+        value: '<url>',
+        parts: ENGINE,
+        envAliases: ['HTTPS_PROXY', 'https_proxy'],
+        defaultText: 'none',
+      }),
+    noProxy: text()
+      .exactOptional()
+      .register(settings, {
+        help: 'hosts that are reached without a proxy, separated by commas',
+        value: '<hosts>',
+        parts: ENGINE,
+        envAliases: ['NO_PROXY', 'no_proxy'],
+        defaultText: 'none',
+      }),
     retryWait: duration().prefault('5m').register(settings, {
       help: 'longest wait that an origin may ask for (Retry-After) before the download fails',
       value: '<duration>',

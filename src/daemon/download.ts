@@ -33,6 +33,8 @@ export interface DownloadDeps {
   isSameContent(a: Digest, b: Digest): Promise<boolean>;
   originRequests(): number;
   now(): number;
+  /** The download fails with `swarm_stalled` when nothing came in for this long. */
+  readonly stallMs: number;
 }
 
 /** A session that this download uses. */
@@ -149,6 +151,7 @@ class FileRun {
   readonly #signal: AbortSignal;
   readonly #queue = new EventQueue<DownloadEvent>();
   readonly #before: SwarmSession['counters'];
+  #lastMoved: { amount: number; atMs: number };
   #done = 0;
   #failed = 0;
   #bytes = 0;
@@ -166,11 +169,12 @@ class FileRun {
     this.#destination = destination;
     this.#signal = signal;
     const { fromPeers, fromOrigin } = session.counters;
+    this.#lastMoved = { amount: 0, atMs: deps.now() };
     this.#before = { fromPeers, fromOrigin, fromCache: session.heldBytes };
   }
 
   async *events(): AsyncGenerator<DownloadEvent> {
-    const ticker = setInterval(() => this.#queue.push(this.#progress()), PROGRESS_MS);
+    const ticker = setInterval(() => this.#tick(), PROGRESS_MS);
     const onAbort = (): void => this.#queue.fail(this.#signal.reason as Error);
     this.#signal.addEventListener('abort', onAbort, { once: true });
     if (this.#signal.aborted) onAbort();
@@ -181,6 +185,15 @@ class FileRun {
       clearInterval(ticker);
       this.#signal.removeEventListener('abort', onAbort);
     }
+  }
+
+  #tick(): void {
+    const progress = this.#progress();
+    const nowMs = this.#deps.now();
+    const moved = progress.bytesDone + progress.bytesFromOrigin + progress.filesDone;
+    if (moved !== this.#lastMoved.amount) this.#lastMoved = { amount: moved, atMs: nowMs };
+    if (nowMs - this.#lastMoved.atMs > this.#deps.stallMs) this.#queue.fail(new AnaxError('swarm_stalled'));
+    else this.#queue.push(progress);
   }
 
   async #placeAll(): Promise<void> {

@@ -66,6 +66,8 @@ export interface EngineOptions {
   readonly capacityBytes: number | undefined;
   readonly schedulerAddress: string | undefined;
   readonly originReads: number;
+  /** A download fails with `swarm_stalled` when nothing came in for this long. */
+  readonly stallMs: number;
   /** Limits on peer traffic; absent: none. */
   readonly uploadBytesPerSecond?: number | undefined;
   readonly downloadBytesPerSecond?: number | undefined;
@@ -209,6 +211,7 @@ export class Engine implements ControlApi {
       isSameContent: (a: Digest, b: Digest) => isSameContent(store, a, b),
       originRequests: () => sources.requestCount(),
       now: () => clock.now(),
+      stallMs: this.#options.stallMs,
     };
     return runDownload(deps, request, AbortSignal.any([signal, this.#stopping.signal]));
   }

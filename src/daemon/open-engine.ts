@@ -2,7 +2,7 @@
 
 import { join } from 'node:path';
 import { type Config, loadIdentity } from '../config/index.ts';
-import { createIdentity, type Identity, type Logger, type PeerInfo } from '../core/index.ts';
+import { createIdentity, hasCode, type Identity, type Logger, type PeerInfo } from '../core/index.ts';
 import { loadPieceHash } from '../hashing/index.ts';
 import { controlRoutes, startSocketServer } from '../rpc/index.ts';
 import { connectScheduler, createLocalScheduler, type SchedulerLink } from '../scheduler-server/index.ts';
@@ -25,15 +25,34 @@ export interface RunningDaemon {
   stop(deadlineMs: number): Promise<void>;
 }
 
+/** A download into which nothing has come for this long, beyond what the origin may ask for, has failed. */
+const STALL_MS = 120_000;
+
 /** How long a command waits for another that has the cache. */
 const CACHE_WAIT_MS = 24 * 3_600_000;
+
+export interface OpenOptions extends StartOptions {
+  /** Ends the wait for the cache. */
+  readonly signal?: AbortSignal;
+  /** Another process has the cache, which is waited for. */
+  readonly onCacheBusy?: (owner: string) => void;
+}
 
 /**
  * The engine inside a command: its identity lives as long as it does, it accepts no links, and ends what it shares
  * when its download ends. Waits for another command that uses the same cache.
  */
-export async function openEngine(options: StartOptions): Promise<Engine> {
-  return assemble(options, createIdentity(), { listens: false, waitForLockMs: CACHE_WAIT_MS });
+export async function openEngine(options: OpenOptions): Promise<Engine> {
+  const { signal, onCacheBusy } = options;
+  const open = (waitForLockMs: number) =>
+    assemble(options, createIdentity(), { listens: false, waitForLockMs, ...(signal && { signal }) });
+  try {
+    return await open(0);
+  } catch (error) {
+    if (!hasCode(error, 'store_locked')) throw error;
+    onCacheBusy?.(String(error.details['owner']));
+    return await open(CACHE_WAIT_MS);
+  }
 }
 
 /** The daemon with its control socket. Throws `store_locked`, `config_invalid` for an address in use, … */
@@ -64,12 +83,14 @@ export async function startDaemon(options: StartOptions): Promise<RunningDaemon>
 interface AssembleOptions {
   readonly listens: boolean;
   readonly waitForLockMs: number;
+  /** Ends the wait for the lock. */
+  readonly signal?: AbortSignal;
 }
 
 async function assemble(
   { config, logger, version }: StartOptions,
   identity: Identity,
-  { listens, waitForLockMs }: AssembleOptions,
+  { listens, waitForLockMs, signal }: AssembleOptions,
 ): Promise<Engine> {
   const { hash } = await loadPieceHash();
   const store = await openBlobStore({
@@ -78,6 +99,7 @@ async function assemble(
     clock: systemClock,
     pieceHash: hash,
     waitForLockMs,
+    ...(signal && { signal }),
     ...(config.capacityBytes !== undefined && { capacityBytes: config.capacityBytes }),
   });
   const deps = {
@@ -93,6 +115,11 @@ async function assemble(
       hfEndpoint: config.hfEndpoint,
       modelscopeEndpoint: config.modelscopeEndpoint,
       maxRetryWaitMs: config.retryWaitMs,
+      proxy: {
+        ...(config.httpProxy !== undefined && { httpUrl: config.httpProxy }),
+        ...(config.httpsProxy !== undefined && { httpsUrl: config.httpsProxy }),
+        ...(config.noProxy !== undefined && { noProxy: config.noProxy }),
+      },
     }),
     schedulerFor: (self: PeerInfo, rejoin: () => ReturnType<Engine['joinFacts']>) =>
       schedulerLink({ config, logger, identity, self, rejoin }),
@@ -115,6 +142,8 @@ async function assemble(
       capacityBytes: config.capacityBytes,
       schedulerAddress: config.scheduler,
       originReads: config.originConnections,
+      // An origin may ask everybody to wait this long; only then has nothing moved for too long.
+      stallMs: config.retryWaitMs + STALL_MS,
       uploadBytesPerSecond: config.uploadBytesPerSecond,
       downloadBytesPerSecond: config.downloadBytesPerSecond,
     });

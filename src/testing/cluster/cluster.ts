@@ -14,6 +14,8 @@ export interface ClusterOptions {
   readonly seeds?: number;
   /** Flags for every daemon, e.g. `--hf-endpoint`. */
   readonly daemonArgs?: readonly string[];
+  /** For every daemon. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 interface DaemonReady {
@@ -27,13 +29,15 @@ export class DaemonNode {
   readonly name: string;
   readonly folder: string;
   readonly #args: readonly string[];
+  readonly #env: Readonly<Record<string, string>>;
   #service: ServiceProcess | undefined;
   #ready: DaemonReady | undefined;
 
-  constructor(name: string, folder: string, args: readonly string[]) {
+  constructor(name: string, folder: string, args: readonly string[], env: Readonly<Record<string, string>>) {
     this.name = name;
     this.folder = folder;
     this.#args = args;
+    this.#env = env;
   }
 
   get service(): ServiceProcess {
@@ -68,6 +72,7 @@ export class DaemonNode {
       name: this.name,
       script: ANAX,
       args: this.#args,
+      env: this.#env,
     });
     this.#service = service;
     this.#ready = ready;
@@ -135,7 +140,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       socket: join(folder, 'anax.sock'),
     };
     const args = Object.entries(flags).flatMap(([flag, value]) => [`--${flag}`, value]);
-    return new DaemonNode(name, folder, [role, ...args, ...(options.daemonArgs ?? [])]);
+    return new DaemonNode(name, folder, [role, ...args, ...(options.daemonArgs ?? [])], options.env ?? {});
   };
   const numbered = (count: number): number[] => Array.from({ length: count }, (_, at) => at + 1);
   const seeds = numbered(options.seeds ?? 1).map((at) => create('seed', `seed-${at}`));

@@ -28,6 +28,7 @@ export interface Emulator {
   stats(): Promise<EmulatorStats>;
   reset(): Promise<void>;
   addFault(fault: Readonly<Record<string, unknown>>): Promise<void>;
+  clearFaults(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -57,6 +58,7 @@ export async function startEmulator(options: Readonly<Record<string, unknown>>):
     repos: ready.repos,
     stats: async () => (await admin('GET', '/stats')) as EmulatorStats,
     reset: async () => void (await admin('POST', '/reset')),
+    clearFaults: async () => void (await admin('DELETE', '/faults')),
     addFault: async (fault) => void (await admin('POST', '/faults', fault)),
     stop: async () => void (await service.stop()),
   };
