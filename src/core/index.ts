@@ -1,5 +1,6 @@
 // L0: the vocabulary that everything else is written in. Imports nothing of the project.
 
+export * from './abortable.ts';
 export * from './assert.ts';
 export * from './attestation.ts';
 export * from './bitfield.ts';

@@ -209,7 +209,7 @@ export class Exchange implements ChannelOwner {
   }
 
   async #receive(channel: Channel, piece: number, cancelled: AbortSignal): Promise<void> {
-    const { map, signal, feed, counters, deps } = this.#context;
+    const { map, signal } = this.#context;
     const { sizeBytes } = map.locate(piece);
     const received = await channel.link.requestPiece({
       channel: channel.id,
@@ -219,20 +219,25 @@ export class Exchange implements ChannelOwner {
     });
     try {
       const finding = this.#verify(piece, received.bytes, received.proof);
-      if (finding === 'good') {
-        const { task, index } = locateTask(this.#context, piece);
-        if (task.isSettled || task.open.held.has(index)) return;
-        await task.open.write(index, received.bytes, received.proof);
-        counters.fromPeers += sizeBytes;
-        feed({ kind: 'stored', piece, from: channel.peer });
-        this.#handlers.onStored(piece);
-        return;
-      }
+      if (finding === 'good') return await this.#store(channel.peer, piece, received);
       this.#complain(channel, piece, finding);
       this.#fail(channel.peer, piece, finding === 'corrupt' ? 'corrupt' : 'error');
     } finally {
       received.release();
     }
+  }
+
+  /** Another neighbour may have been quicker; the machine is told all the same, since it waits for this request. */
+  async #store(peer: PeerId, piece: number, { bytes, proof }: ReceivedPiece): Promise<void> {
+    const { counters, feed } = this.#context;
+    const { task, index } = locateTask(this.#context, piece);
+    if (task.status === 'failed') return;
+    if (!task.open.held.has(index)) {
+      await task.open.write(index, bytes, proof);
+      counters.fromPeers += bytes.length;
+    }
+    feed({ kind: 'stored', piece, from: peer });
+    this.#handlers.onStored(piece);
   }
 
   /** Once a peer for what its proof's signer may explain: it may be a reader that this host has not heard of. */

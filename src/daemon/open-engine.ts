@@ -112,6 +112,7 @@ async function assemble(
     sources: createSources({
       version,
       logger,
+      clock: systemClock,
       hfEndpoint: config.hfEndpoint,
       modelscopeEndpoint: config.modelscopeEndpoint,
       maxRetryWaitMs: config.retryWaitMs,

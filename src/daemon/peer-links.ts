@@ -3,6 +3,7 @@
 
 import {
   AnaxError,
+  abortable,
   hasCode,
   type Identity,
   type Logger,
@@ -18,7 +19,6 @@ import {
   PeerTransport,
   RateLimiter,
 } from '../transport/index.ts';
-import { abortable } from './abortable.ts';
 
 /** The remote asks for a channel. */
 export type OpenMessage = Extract<IncomingMessage, { kind: 'open' }>;

@@ -8,6 +8,7 @@ import { z } from 'zod';
 import type { BlobStore } from '../core/index.ts';
 import {
   AnaxError,
+  abortable,
   type Clock,
   type Credentials,
   createManifest,
@@ -28,7 +29,6 @@ import {
 } from '../core/index.ts';
 import { createPathFilter } from '../rpc/index.ts';
 import type { SchedulerLink } from '../scheduler-server/index.ts';
-import { abortable } from './abortable.ts';
 import type { PeerLinks } from './peer-links.ts';
 import { credentialsFingerprint, type PathFilters, refKeyOf } from './ref-key.ts';
 import { createSealingKey, openCredentials, sealCredentials } from './sealed.ts';
@@ -97,8 +97,16 @@ export class Resolver {
 
   /** Throws what the hub says: `access_gated`, `repo_not_found`, `rate_limited`, …; `nothing_matched`. */
   async resolve(request: ResolveRequest, signal: AbortSignal): Promise<StoredSnapshot> {
-    const known = await this.#stored(request, signal);
-    if (known) return known;
+    const known = this.#deps.store.snapshotByRef(refKeyOf(request.ref, request));
+    if (known && (await this.#isComplete(known))) {
+      await this.#authorize(known.ref, request.credentials, signal);
+      return known;
+    }
+    // With something missing the resolver is asked even for a commit: who resolves takes part, and reads for all.
+    return this.#anywhere(request, signal);
+  }
+
+  async #anywhere(request: ResolveRequest, signal: AbortSignal): Promise<StoredSnapshot> {
     const exclude: PeerId[] = [];
     while (exclude.length < MAX_RESOLVERS) {
       const peer = await this.#deps.scheduler.locate(refKeyOf(request.ref, request), exclude, signal);
@@ -107,7 +115,7 @@ export class Resolver {
       if (snapshot) return snapshot;
       exclude.push(peer.id);
     }
-    return this.#here(request, signal);
+    return (await this.#stored(request, signal)) ?? this.#here(request, signal);
   }
 
   /** A snapshot that was asked for by its commit, and is known here already. */
@@ -115,6 +123,13 @@ export class Resolver {
     const known = this.#deps.store.snapshotByRef(refKeyOf(request.ref, request));
     if (known) await this.#authorize(known.ref, request.credentials, signal);
     return known;
+  }
+
+  async #isComplete({ manifest }: StoredSnapshot): Promise<boolean> {
+    for (const { digest, sizeBytes } of manifest.files) {
+      if (sizeBytes > 0 && !(await this.#deps.store.find(digest))) return false;
+    }
+    return true;
   }
 
   // Resolving on this host.
@@ -125,13 +140,15 @@ export class Resolver {
     const key = refKeyOf(pinned, request);
     const known = this.#deps.store.snapshotByRef(key);
     if (known) return known;
-    const running = this.#listings.get(key) ?? this.#list(pinned, key, request);
+    return abortable(this.#listings.get(key) ?? this.#startListing(pinned, key, request), signal);
+  }
+
+  /** Shared by all who ask meanwhile; one who goes does not end it. */
+  #startListing(pinned: PinnedRef, key: string, request: ResolveRequest): Promise<StoredSnapshot> {
+    const running = this.#list(pinned, key, request).finally(() => this.#listings.delete(key));
+    running.catch(() => undefined);
     this.#listings.set(key, running);
-    try {
-      return await abortable(running, signal);
-    } finally {
-      this.#listings.delete(key);
-    }
+    return running;
   }
 
   #pin({ ref, credentials }: ResolveRequest, signal: AbortSignal): Promise<PinnedRef> {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { ParseOptions, Secret } from '../core/index.ts';
+import { systemClock } from '../system/index.ts';
 import { type Emulator, startHuggingFaceHub, startModelScopeHub } from '../testing/hub-emulator/index.ts';
 import {
   describeSource,
@@ -18,7 +19,7 @@ import { createSources } from './index.ts';
 const EMULATOR_OPTIONS = { signedUrlTtlMs: 600_000 };
 
 function sources() {
-  return createSources({ version: '0.0.0', random: () => 0, maxAttempts: 2 });
+  return createSources({ version: '0.0.0', clock: systemClock, random: () => 0, maxAttempts: 2 });
 }
 
 function sourceOf(registry: ReturnType<typeof sources>, scheme: string) {

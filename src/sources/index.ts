@@ -7,13 +7,11 @@ import { HttpSource } from './http/http-source.ts';
 import { ModelscopeSource } from './modelscope/modelscope-source.ts';
 import { OriginClient, type OriginClientOptions } from './origin-client.ts';
 import { createRegistry, type SourceRegistry } from './registry.ts';
-import { systemClock } from './system-ports.ts';
 
 export interface CreateSourcesOptions extends Omit<OriginClientOptions, 'userAgent'> {
   /** Of anax, for the User-Agent `anax/<version>`. */
   readonly version: string;
-  /** Default: the machine's clock. */
-  readonly clock?: Clock;
+  readonly clock: Clock;
   /** Spreads retries. Default `Math.random`. */
   readonly random?: Random;
   /** Default: silent. */
@@ -30,7 +28,7 @@ export interface CreateSourcesOptions extends Omit<OriginClientOptions, 'userAge
 
 /** All sources of this build, over one HTTP client. */
 export function createSources(options: CreateSourcesOptions): SourceRegistry {
-  const { clock = systemClock, random = Math.random, logger = silentLogger } = options;
+  const { clock, random = Math.random, logger = silentLogger } = options;
   const client = new OriginClient(
     { clock, random, logger },
     { ...options, userAgent: `anax/${options.version}` },

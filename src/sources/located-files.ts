@@ -2,7 +2,7 @@
 // the URL ends, so that a file costs one question however many ranges of it are read; questions asked at the same time
 // are one. Signed URLs are secrets: they stay in here.
 
-import type { Clock } from '../core/index.ts';
+import { abortable, type Clock } from '../core/index.ts';
 import { BoundedMap } from './bounded-map.ts';
 import { signedUrlExpiry } from './url-expiry.ts';
 
@@ -42,7 +42,7 @@ export class LocatedFiles {
       if (known !== undefined && known.endsAtMs > this.#clock.now()) return known.location;
       const asked = this.#asked.get(key);
       if (asked === undefined) return await this.#ask(key, signal, locate);
-      const shared = await unlessAborted(asked, signal);
+      const shared = await abortable(asked, signal);
       if (shared !== undefined) return shared;
     }
   }
@@ -81,16 +81,4 @@ function forOthers(asked: Promise<FileLocation>, signal: AbortSignal): Promise<F
   // Its error is the asker's to see; here it only must not count as unhandled when nobody else waits.
   shared.catch(() => undefined);
   return shared;
-}
-
-/** A promise's outcome, or the signal's reason if that comes first. */
-async function unlessAborted<Value>(promise: Promise<Value>, signal: AbortSignal): Promise<Value> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = (): void => reject(signal.reason);
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
 }

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { hasCode, type Source } from '../core/index.ts';
+import { systemClock } from '../system/index.ts';
 import { createSources } from './index.ts';
 
 describe('source registry', () => {
   it('finds the source for a URL in any letter case', async () => {
-    const sources = createSources({ version: '1.2.3' });
+    const sources = createSources({ clock: systemClock, version: '1.2.3' });
     assert.deepEqual(sources.schemes, ['file', 'hf', 'http', 'https', 'modelscope']);
     assert.equal(sources.sourceFor('HF://gpt2'), sources.byScheme('hf'));
     assert.equal(sources.sourceFor('https://host/f'), sources.sourceFor('http://host/f'));
@@ -14,7 +15,7 @@ describe('source registry', () => {
   });
 
   it('says which schemes there are where one is unknown or missing', async () => {
-    const sources = createSources({ version: '1.2.3', localFiles: false });
+    const sources = createSources({ clock: systemClock, version: '1.2.3', localFiles: false });
     for (const url of ['s3://bucket/key', 'owner/name', '', 'file:///etc/passwd', '//host/path']) {
       assert.throws(
         () => sources.sourceFor(url),
@@ -27,17 +28,17 @@ describe('source registry', () => {
   });
 
   it('takes further sources, for schemes of their own only', async () => {
-    const base = createSources({ version: '1.2.3' });
+    const base = createSources({ clock: systemClock, version: '1.2.3' });
     const hf = base.byScheme('hf');
     assert.ok(hf);
     const other: Source = Object.assign(Object.create(hf) as Source, {
       schemes: ['oci'],
       close: async () => {},
     });
-    const sources = createSources({ version: '1.2.3', extra: [other] });
+    const sources = createSources({ clock: systemClock, version: '1.2.3', extra: [other] });
     assert.equal(sources.sourceFor('oci://registry/name'), other);
     assert.throws(
-      () => createSources({ version: '1', extra: [hf] }),
+      () => createSources({ clock: systemClock, version: '1', extra: [hf] }),
       (error) => hasCode(error, 'config_invalid'),
     );
     await sources.close();

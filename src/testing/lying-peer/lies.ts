@@ -3,41 +3,33 @@
 import { type Identity, type OpenBlob, type PieceHash, pieceSize, signPiece } from '../../core/index.ts';
 import type { Lie } from './lying-store.ts';
 
-function flip(target: Uint8Array): void {
-  target[0] = (target[0] ?? 0) ^ 1;
-}
-
-/** One wrong byte under the true proof. */
-export function wrongBytes(): Lie {
+/** One wrong byte in a piece, under its true proof. */
+export function wrongByte(): Lie {
   return {
-    bytes: async (_blob, _index, _offset, target) => flip(target),
-  };
-}
-
-/** Wrong bytes with a proof that fits them, signed by the liar. Its content is read anew for each proof. */
-export function forgedProofs(liar: Identity, hash: PieceHash, content: (blob: OpenBlob) => Uint8Array): Lie {
-  return {
-    bytes: async (_blob, _index, offset, target) => {
-      if (offset === 0) flip(target);
-    },
-    proof: ({ spec, ...blob }, index) => {
-      const start = index * spec.pieceLengthBytes;
-      const piece = Uint8Array.from(
-        content({ spec, ...blob }).subarray(start, start + pieceSize(spec, index)),
-      );
-      flip(piece);
-      return signPiece(liar, spec, index, hash(piece));
+    bytes: (_blob, _index, offset, target) => {
+      if (offset === 0) target[0] = (target[0] ?? 0) ^ 1;
     },
   };
 }
 
-/** Bytes and proof of the piece before: both true, but not what was asked for. */
+/** Zeros, with a proof that fits them, signed by the liar itself. */
+export function forgedProof(liar: Identity, hash: PieceHash): Lie {
+  return {
+    bytes: (_blob, _index, _offset, target) => void target.fill(0),
+    proof: ({ spec }, index) => signPiece(liar, spec, index, hash(new Uint8Array(pieceSize(spec, index)))),
+  };
+}
+
+/** Another piece of the blob with its proof: both true, but not what was asked for. */
 export function otherPiece(): Lie {
-  const other = ({ held }: OpenBlob, index: number): number => (index > 0 || held.length < 3 ? index - 1 : 1);
   return {
-    bytes: async (blob, index, offset, target) => {
-      if (other(blob, index) >= 0) await blob.read(other(blob, index), offset, target);
-    },
-    proof: (blob, index) => blob.proof(Math.max(0, other(blob, index))),
+    bytes: (blob, index, offset, target) => blob.read(otherThan(blob, index), offset, target),
+    proof: (blob, index) => blob.proof(otherThan(blob, index)),
   };
+}
+
+/** A piece that is as long; the piece itself where there is none. */
+function otherThan({ spec, held }: OpenBlob, index: number): number {
+  const other = index === 0 ? 1 : index - 1;
+  return other < held.length && pieceSize(spec, other) >= pieceSize(spec, index) ? other : index;
 }

@@ -8,7 +8,12 @@ type EngineStore = EngineDeps['store'];
 /** How a piece is misrepresented; what is left out is told truly. */
 export interface Lie {
   /** Changes `target`, which holds the true bytes of the piece from `offset` on. */
-  readonly bytes?: (blob: OpenBlob, index: number, offset: number, target: Uint8Array) => Promise<void>;
+  readonly bytes?: (
+    blob: OpenBlob,
+    index: number,
+    offset: number,
+    target: Uint8Array,
+  ) => void | Promise<void>;
   readonly proof?: (blob: OpenBlob, index: number) => PieceProof | undefined;
 }
 
