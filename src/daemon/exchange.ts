@@ -4,7 +4,6 @@
 import {
   type AnaxError,
   Bitfield,
-  hasCode,
   type PeerId,
   type PeerInfo,
   type PieceProof,
@@ -12,10 +11,15 @@ import {
   type Verdict,
 } from '../core/index.ts';
 import type { RequestFailure } from '../swarm/index.ts';
-import { type IncomingMessage, type OutgoingMessage, PeerReject } from '../transport/index.ts';
+import {
+  type IncomingMessage,
+  type OutgoingMessage,
+  PeerReject,
+  type ReceivedPiece,
+} from '../transport/index.ts';
 import { offeredPieces, servablePiece } from './offers.ts';
 import type { Channel, ChannelOwner, OpenMessage } from './peer-links.ts';
-import { locateTask, type SwarmContext } from './swarm-context.ts';
+import { isDiskError, locateTask, type SwarmContext } from './swarm-context.ts';
 
 /** What the exchange leaves to the session's other parts. */
 export interface ExchangeHandlers {
@@ -259,7 +263,7 @@ export class Exchange implements ChannelOwner {
 
   #explainFailure(peer: PeerId, piece: number, error: unknown, cancelled: AbortSignal): void {
     if (cancelled.aborted || this.#context.signal.aborted) return;
-    if (hasCode(error, 'disk_full', 'disk_io', 'output_unwritable')) this.#handlers.onDiskError(error);
+    if (isDiskError(error)) this.#handlers.onDiskError(error);
     if (!(error instanceof PeerReject)) return this.#fail(peer, piece, 'error');
     const { reason, retryAfterMs } = error;
     const known = reason === 'busy' || reason === 'not-held' ? reason : 'error';

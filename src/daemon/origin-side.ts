@@ -16,7 +16,7 @@ import {
 } from '../core/index.ts';
 import type { BlobTask } from './blob-task.ts';
 import { runOriginRead } from './origin-read.ts';
-import { locateTask, type SwarmContext } from './swarm-context.ts';
+import { isDiskError, locateTask, type SwarmContext } from './swarm-context.ts';
 
 /** Callers whose credentials are kept for reading the origin. */
 const MAX_CREDENTIALS = 16;
@@ -26,6 +26,7 @@ export interface OriginHandlers {
   readonly onStored: (piece: number) => void;
   readonly prepare: (task: BlobTask) => void;
   readonly reject: (task: BlobTask, error: AnaxError) => Promise<void>;
+  readonly onDiskError: (error: AnaxError) => void;
 }
 
 /** Errors that concern one file. Any other would be met by the next file as well, and ends the lease. */
@@ -112,6 +113,7 @@ export class OriginSide {
   async #explain(task: BlobTask, thrown: unknown): Promise<ErrorRecord | undefined> {
     if (isAbortError(thrown)) return undefined;
     const error = withFile(toAnaxError(thrown), task.path);
+    if (isDiskError(error)) this.#handlers.onDiskError(error);
     if (!isFileError(error)) return toErrorRecord(error);
     await this.#handlers.reject(task, error);
     return undefined;

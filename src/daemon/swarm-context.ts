@@ -1,16 +1,18 @@
 // What the parts of a swarm session share. The session makes it; the parts speak to each other through it.
 
-import type {
-  BlobStore,
-  Clock,
-  Digest,
-  Identity,
-  Logger,
-  PieceHash,
-  PieceMap,
-  Source,
-  StoredSnapshot,
-  TrustedReaders,
+import {
+  type AnaxError,
+  type BlobStore,
+  type Clock,
+  type Digest,
+  hasCode,
+  type Identity,
+  type Logger,
+  type PieceHash,
+  type PieceMap,
+  type Source,
+  type StoredSnapshot,
+  type TrustedReaders,
 } from '../core/index.ts';
 import type { SchedulerLink } from '../scheduler-server/index.ts';
 import type { SwarmEvent, SwarmLimits } from '../swarm/index.ts';
@@ -61,6 +63,11 @@ export function locateTask(context: SwarmContext, piece: number): { task: BlobTa
   const task = context.tasks.get(blob.digest);
   if (!task) throw new Error(`no task for ${blob.digest}`);
   return { task, index };
+}
+
+/** Whether the host's own disk is the trouble: then nothing more can come in. */
+export function isDiskError(error: unknown): error is AnaxError {
+  return hasCode(error, 'disk_full', 'disk_io', 'output_unwritable');
 }
 
 /** Whether this host has a reader grant in this swarm. */

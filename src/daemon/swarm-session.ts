@@ -84,6 +84,7 @@ export class SwarmSession {
       onStored,
       prepare: (task) => this.#verdicts.prepare(task),
       reject: (task, error) => this.#giveUp(task, error),
+      onDiskError: (error) => this.fail(error),
     });
   }
 
@@ -125,9 +126,10 @@ export class SwarmSession {
     await task.settled;
   }
 
-  /** Whether a blob failed: then the next download of the snapshot starts a new session. */
-  get hasFailed(): boolean {
-    return [...this.#context.tasks.values()].some(({ status }) => status === 'failed');
+  /** Whether a blob failed and nothing else is under way: then the next download starts a new session. */
+  get isSpent(): boolean {
+    const tasks = [...this.#context.tasks.values()];
+    return tasks.some(({ status }) => status === 'failed') && tasks.every((task) => task.isSettled);
   }
 
   addCredentials(credentials: Credentials): void {
