@@ -19,6 +19,7 @@ export async function chooseEngine(
   context: CliContext,
   options: ParsedOptions,
   config: Config,
+  { program, signal }: { readonly program: string; readonly signal: AbortSignal },
 ): Promise<DownloadEngine> {
   const endpoint = options['endpoint'];
   const own = OWN_ENGINE_FLAGS.filter((name) => options[name] !== undefined);
@@ -35,7 +36,15 @@ export async function chooseEngine(
     return await connectDaemon(context, endpoint);
   }
   const daemon = own.length > 0 ? undefined : await findDaemon(context, config.socket);
-  return daemon ?? (await context.parts.openEngine(startOptions(context, config, 'command')));
+  if (daemon) return daemon;
+  return await context.parts.openEngine({
+    ...startOptions(context, config, 'command'),
+    signal,
+    onCacheBusy: (owner) => {
+      const text = `waiting for process ${owner}, which uses the cache ${config.cacheDir}`;
+      context.stderr.write(`${program}: ${text}\n`);
+    },
+  });
 }
 
 async function findDaemon(context: CliContext, socketPath: string): Promise<ControlApi | undefined> {

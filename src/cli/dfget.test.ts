@@ -7,6 +7,7 @@ import { AnaxError, type ErrorCode, ExitCode, toErrorRecord } from '../core/inde
 import type { DownloadEvent } from '../rpc/index.ts';
 import { type CliSetup, doneEvent, resolvedEvent, runCli, SNAPSHOT } from './cli-harness.ts';
 import { defineDownload } from './download-command.ts';
+import type { CliParts } from './engine-port.ts';
 
 const happy = [resolvedEvent, doneEvent()];
 
@@ -245,6 +246,35 @@ describe('dfget', () => {
       stderr,
       /error\[interrupted\].*\n {2}hint: .*what is verified is kept\n {2}kept: 50\.0 MiB of 100 MiB/u,
     );
+  });
+
+  it('ends in a summary for scripts also where the download does not begin', async () => {
+    const { exitCode, stdout, stderr } = await dfget(['hf://o/n', '--json']);
+    assert.equal(exitCode, ExitCode.usage);
+    const { kind, ok, exitCode: told, error } = JSON.parse(stdout) as Record<string, unknown>;
+    assert.deepEqual({ kind, ok, told }, { kind: 'summary', ok: false, told: ExitCode.usage });
+    assert.equal((error as { code?: unknown }).code, 'usage_invalid');
+    assert.match(stderr, /error\[usage_invalid\]/u);
+  });
+
+  it('tells whom it waits for where the cache is in use, within the time limit', {
+    timeout: 10_000,
+  }, async () => {
+    const openEngine: CliParts['openEngine'] = async ({ onCacheBusy, signal }) => {
+      onCacheBusy('42');
+      return await new Promise((_resolve, reject) => {
+        signal.addEventListener('abort', () => reject(new DOMException('aborted', 'AbortError')));
+      });
+    };
+    const run = await dfget(['hf://o/n', '-O', 'x', '--timeout', '20ms'], { parts: { openEngine } });
+    assert.equal(run.exitCode, ExitCode.timeout);
+    assert.match(run.stderr, /dfget: waiting for process 42, which uses the cache \/nowhere\//u);
+    assert.match(run.stderr, /error\[timeout\]/u);
+  });
+
+  it('keeps the slash that makes the output of a file a folder', async () => {
+    assert.equal((await requestOf(['hf://o/n/a.txt', '-O', 'out/'])).outputPath, '/work/out/');
+    assert.equal((await requestOf(['hf://o/n/a.txt', '-O', '/'])).outputPath, '/');
   });
 
   it('fails with timeout when the time is over', { timeout: 10_000 }, async () => {

@@ -2,12 +2,13 @@
 
 import type { Command } from 'commander';
 import pc from 'picocolors';
+import { AnaxError, toErrorRecord } from '../core/index.ts';
 import { chooseEngine } from './choose-engine.ts';
 import { readConfig } from './config-options.ts';
 import { type CliContext, isTerminal, wantsColour } from './context.ts';
 import { addDownloadOptions, type DownloadOptions, toRequest, untangleUrl } from './download-options.ts';
 import { calmPresenter, jsonPresenter, livePresenter, type Presenter, silentPresenter } from './presenter.ts';
-import { runDownload } from './run-download.ts';
+import { failedSummary, runDownload } from './run-download.ts';
 
 const EXAMPLES = `
 Examples:
@@ -40,8 +41,19 @@ export function defineDownload(
   addDownloadOptions(command);
   command.addHelpText('after', EXAMPLES);
   command.action(async (url: string | undefined, options: DownloadOptions) => {
-    done(await download(context, program, url, options));
+    done(await downloadOrTell(context, program, url, options));
   });
+}
+
+/** What fails before the download has begun also ends in a summary for scripts; people are told by the program. */
+async function downloadOrTell(...call: Parameters<typeof download>): Promise<number> {
+  const [context, , , { json = false }] = call;
+  try {
+    return await download(...call);
+  } catch (error) {
+    if (json) context.stdout.write(`${JSON.stringify(failedSummary(toErrorRecord(error)))}\n`);
+    throw error;
+  }
 }
 
 async function download(
@@ -53,14 +65,30 @@ async function download(
   const { url, options } = untangleUrl(givenUrl, given);
   const config = await readConfig(context, 'command', options);
   const request = await toRequest(context, url, options, config);
-  const engine = await chooseEngine(context, options, config);
+  const limit = timeLimit(context.interrupt.signal, request.timeoutMs);
   try {
-    const presenter = createPresenter(context, program, options, config.logLevel !== 'silent');
-    const { json = false, quiet = false } = options;
-    return await runDownload(context, engine, request, presenter, { program, json, quiet });
+    const engine = await chooseEngine(context, options, config, { program, signal: limit.signal });
+    try {
+      const presenter = createPresenter(context, program, options, config.logLevel !== 'silent');
+      const { json = false, quiet = false } = options;
+      const { signal } = limit;
+      return await runDownload(context, engine, request, presenter, { program, json, quiet, signal });
+    } finally {
+      await engine.close();
+    }
+  } catch (error) {
+    throw limit.signal.aborted ? limit.signal.reason : error;
   } finally {
-    await engine.close();
+    limit.clear();
   }
+}
+
+/** The interrupt's signal, also aborted with `timeout` after the time. */
+function timeLimit(interrupt: AbortSignal, timeoutMs: number | undefined) {
+  if (timeoutMs === undefined) return { signal: interrupt, clear() {} };
+  const controller = new AbortController();
+  const timer = setTimeout(() => controller.abort(new AnaxError('timeout')), timeoutMs);
+  return { signal: AbortSignal.any([interrupt, controller.signal]), clear: () => clearTimeout(timer) };
 }
 
 /** Log lines would run into a live display, so with a log the calm one is shown. */

@@ -118,7 +118,7 @@ export async function toRequest(
     exclude,
     overwrite,
     dryRun,
-    ...(output !== undefined && { outputPath: resolve(context.cwd, output) }),
+    ...(output !== undefined && { outputPath: outputPath(context, output) }),
     ...(hfCacheDir !== undefined && { hfCacheDir }),
     ...(revision !== undefined && { revision }),
     ...(digest !== undefined && { digest: parseDigest(digest) }),
@@ -127,6 +127,12 @@ export async function toRequest(
     ...(headers && { headers }),
     ...(endpoint !== undefined && { endpoint }),
   };
+}
+
+/** Absolute; a slash at the end stays: it says that a single file goes into a folder. */
+function outputPath(context: CliContext, output: string): string {
+  const path = resolve(context.cwd, output);
+  return output.endsWith('/') && !path.endsWith('/') ? `${path}/` : path;
 }
 
 function readHfCache(context: CliContext, { hfCache }: DownloadOptions): string | undefined {

@@ -12,6 +12,14 @@ export interface StartOptions {
   readonly version: string;
 }
 
+/** What the engine inside a command is started with. */
+export interface OpenOptions extends StartOptions {
+  /** Ends the wait for the cache. */
+  readonly signal: AbortSignal;
+  /** Another process has the cache, which is waited for. */
+  readonly onCacheBusy: (owner: string) => void;
+}
+
 /** What a service tells when it is ready to serve. */
 export interface ReadyInfo {
   readonly peerId: PeerId;
@@ -31,7 +39,7 @@ export interface RunningService {
 
 export interface CliParts {
   /** The engine inside the command, where there is no daemon. Throws `store_locked`, … */
-  openEngine(options: StartOptions): Promise<DownloadEngine>;
+  openEngine(options: OpenOptions): Promise<DownloadEngine>;
   startDaemon(options: StartOptions): Promise<RunningService>;
   startScheduler(options: StartOptions): Promise<RunningService>;
 }

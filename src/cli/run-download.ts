@@ -15,6 +15,8 @@ export interface RunOptions {
   readonly json: boolean;
   /** Nothing but results and errors. */
   readonly quiet: boolean;
+  /** Ends the download, with the reason as its error. */
+  readonly signal: AbortSignal;
 }
 
 /** Runs it to the end, whatever that is. Returns the exit code. */
@@ -27,29 +29,20 @@ export async function runDownload(
 ): Promise<number> {
   let state = initialState(request.url, context.now());
   let failure: ErrorRecord | undefined;
-  const limit = timeLimit(context.interrupt.signal, request.timeoutMs);
+  const { signal } = options;
   try {
     presenter.show(state);
-    for await (const event of engine.download(request, limit.signal)) {
+    for await (const event of engine.download(request, signal)) {
       state = reduce(state, event, context.now());
       presenter.show(state, event);
     }
     if (!state.summary) throw new AnaxError('internal', 'the download ended without a summary');
   } catch (error) {
-    failure = toErrorRecord(limit.signal.aborted ? limit.signal.reason : error);
+    failure = toErrorRecord(signal.aborted ? signal.reason : error);
   } finally {
-    limit.clear();
     presenter.close();
   }
   return tellEnd(context, request, options, state, failure);
-}
-
-/** The interrupt's signal, also aborted with `timeout` after the time. */
-function timeLimit(interrupt: AbortSignal, timeoutMs: number | undefined) {
-  if (timeoutMs === undefined) return { signal: interrupt, clear() {} };
-  const controller = new AbortController();
-  const timer = setTimeout(() => controller.abort(new AnaxError('timeout')), timeoutMs);
-  return { signal: AbortSignal.any([interrupt, controller.signal]), clear: () => clearTimeout(timer) };
 }
 
 function tellEnd(
@@ -98,4 +91,9 @@ function summaryRecord(state: ViewState, failure: ErrorRecord | undefined, exitC
     failed,
     ...(failure && { error: failure }),
   };
+}
+
+/** The same, of a download that did not begin. */
+export function failedSummary(error: ErrorRecord): object {
+  return { kind: 'summary', ok: false, exitCode: exitCodeOf(error), failed: [], error };
 }

@@ -142,7 +142,7 @@ export const errorTable = {
     429,
     'resource_exhausted',
     'the hub limits the rate of requests, for longer than the limit on waiting',
-    'pass a token (its limit is higher), or try later',
+    'pass a token (its limit is higher), wait longer with --retry-wait, or try later',
     true,
   ),
 

@@ -1,6 +1,6 @@
 // Where the files of a download go: a folder, a file, a Hugging Face cache, both, or nowhere but the store.
 
-import { basename } from 'node:path/posix';
+import { basename, dirname, resolve } from 'node:path';
 import {
   AnaxError,
   type BlobStore,
@@ -11,6 +11,7 @@ import {
   type StoredSnapshot,
 } from '../core/index.ts';
 import {
+  checkWritable,
   type FileOutcome,
   fileOutput,
   folderOutput,
@@ -49,6 +50,7 @@ export async function createDestination(
   let path: string | undefined;
   if (request.hfCacheDir !== undefined) {
     outputs.push(cacheOutput(deps, request.hfCacheDir, request, asked, snapshot));
+    await checkWritable(request.hfCacheDir);
     path = request.hfCacheDir;
   }
   if (request.outputPath !== undefined) {
@@ -69,6 +71,7 @@ export async function createDestination(
   };
 }
 
+/** A path that ends in a slash is a folder, also for a single file. */
 async function plainOutput(
   deps: OutputDeps,
   outputPath: string,
@@ -78,10 +81,12 @@ async function plainOutput(
   const single = singleFile(ref, manifest);
   if (single) {
     const target = await resolveFileTarget(outputPath, single);
+    await checkWritable(dirname(target));
     return { output: fileOutput(deps, target, { overwrite }), path: target };
   }
+  await checkWritable(resolve(outputPath));
   const folder = folderOutput(deps, outputPath, { overwrite });
-  return { output: ref.path === '' ? folder : below(folder, ref.path), path: outputPath };
+  return { output: ref.path === '' ? folder : below(folder, ref.path), path: resolve(outputPath) };
 }
 
 /** The file, where one was asked for by name. A repository with one file is still a folder. */

@@ -57,9 +57,10 @@ export const COPY_UP_TO_BYTES = 1 * MiB;
 
 /** A system error at a path of the user: `output_unwritable`, `disk_full` or `disk_io`. */
 export function toOutputError(error: unknown): unknown {
-  return error instanceof AnaxError || systemErrorCode(error) === undefined
-    ? error
-    : toAnaxError(error, 'disk_io');
+  const code = systemErrorCode(error);
+  if (error instanceof AnaxError || code === undefined) return error;
+  // What `mkdir` says of a file where a folder is to be.
+  return toAnaxError(error, code === 'EEXIST' ? 'output_unwritable' : 'disk_io');
 }
 
 export async function onOutput<T>(work: () => Promise<T>): Promise<T> {

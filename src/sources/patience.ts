@@ -29,7 +29,7 @@ export class Patience {
     const { limits, random } = this.#deps;
     const state = { attempts: this.#attempts, waitedMs: this.#waitedMs };
     const verdict = decideRetry(state, askedMs, limits, random);
-    if (verdict.kind === 'stop') throw this.#ended(error, verdict.why, verdict.askedMs);
+    if (verdict.kind === 'stop') throw this.#ended(error, verdict.why, askedMs ?? 0);
     await this.#sleep(verdict.waitMs);
   }
 
@@ -47,12 +47,20 @@ export class Patience {
     await this.#deps.clock.sleep(ms, this.#deps.signal);
   }
 
+  #triedText(): string {
+    return this.#attempts === 1 ? '1 attempt' : `${this.#attempts} attempts`;
+  }
+
+  /** What the limit on waiting ended: a wait that the origin asked for, or our own. */
+  #waitText(askedMs: number): string {
+    const limit = `the limit is ${seconds(this.#deps.limits.maxRetryWaitMs)}`;
+    const waited = `${seconds(this.#waitedMs)} of waiting`;
+    if (askedMs > 0) return `it asks to wait ${seconds(askedMs)}, after ${waited}; ${limit}`;
+    return `after ${this.#triedText()} and ${waited}; ${limit}`;
+  }
+
   #ended(error: AnaxError, why: 'attempts' | 'wait', askedMs: number): AnaxError {
-    const limitMs = this.#deps.limits.maxRetryWaitMs;
-    const text =
-      why === 'attempts'
-        ? `after ${this.#attempts} attempts`
-        : `it asks to wait ${seconds(askedMs)}, after ${seconds(this.#waitedMs)} of waiting; the limit is ${seconds(limitMs)}`;
+    const text = why === 'attempts' ? `after ${this.#triedText()}` : this.#waitText(askedMs);
     return new AnaxError(error.code, `${withoutPrefix(error)}; ${text}`, {
       cause: error.cause,
       details: { ...error.details, attempts: this.#attempts },

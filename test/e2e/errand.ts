@@ -22,28 +22,29 @@ export interface Errand {
   readonly folder: string;
   readonly out: string;
   readonly cache: string;
-  /** Runs dfget to its end: into `out`, with the cache of this folder, unless the flags say otherwise. */
+  /** Runs dfget to its end: into `out` unless the flags say otherwise, with the cache of this folder. */
   get(url: string, ...flags: string[]): Promise<DfgetResult>;
   start(url: string, flags: readonly string[], onLine?: (line: DfgetLine) => void): DfgetRun;
 }
 
-/** A fresh folder that goes away with the test. Waits for an origin are short, so that giving up is quick. */
+/** In a fresh folder that goes away with the test. Waits for an origin are short, so that giving up is quick. */
 export async function errand(
   context: TestContext,
   env: Readonly<Record<string, string>> = {},
 ): Promise<Errand> {
   const folder = await temporaryFolder(context);
   const [out, cache] = [join(folder, 'out'), join(folder, 'cache')];
+  const settings = {
+    HOME: folder,
+    XDG_CACHE_HOME: join(folder, '.cache'),
+    ANAX_CACHE_DIR: cache,
+    ANAX_SOCKET: join(folder, 'no-daemon.sock'),
+    ANAX_RETRY_WAIT: '1s',
+    ...env,
+  };
   const start: Errand['start'] = (url, flags, onLine) => {
-    const args = [
-      ...withDefault(flags, '-O', out),
-      ...withDefault(flags, '--cache-dir', cache),
-      ...withDefault(flags, '--retry-wait', '1s'),
-    ];
-    return startDfget([url, ...flags, ...args], {
-      env: { HOME: folder, XDG_CACHE_HOME: join(folder, '.cache'), ...env },
-      ...(onLine && { onLine }),
-    });
+    const place = flags.some((flag) => PLACES.has(flag)) ? [] : ['-O', out];
+    return startDfget([url, ...flags, ...place], { env: settings, ...(onLine && { onLine }) });
   };
   const get: Errand['get'] = async (url, ...flags) => {
     const result = await start(url, flags).result;
@@ -54,16 +55,8 @@ export async function errand(
   return { folder, out, cache, get, start };
 }
 
-/** What keeps a flag's default out: the flag itself, or another that excludes it. */
-const EXCLUDES: Readonly<Record<string, readonly string[]>> = {
-  '-O': ['-O', '--hf-cache', '--dry-run'],
-  '--cache-dir': ['--cache-dir', '--endpoint'],
-  '--retry-wait': ['--retry-wait', '--endpoint'],
-};
-
-function withDefault(flags: readonly string[], flag: string, value: string): string[] {
-  return EXCLUDES[flag]?.some((name) => flags.includes(name)) ? [] : [flag, value];
-}
+/** Flags that say where to. */
+const PLACES: ReadonlySet<string> = new Set(['-O', '--hf-cache', '--dry-run']);
 
 function assertNoSecret({ lines, stderr }: DfgetResult): void {
   assert.equal(`${stderr}${JSON.stringify(lines)}`.includes(SECRET), false, `a secret is shown: ${stderr}`);
