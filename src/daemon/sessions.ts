@@ -1,7 +1,7 @@
 // The swarms that this host takes part in: one session a snapshot, shared by all downloads of it, kept after them as
 // long as the host serves others.
 
-import type { Credentials, Logger, SnapshotId, StoredSnapshot } from '../core/index.ts';
+import type { Credentials, Digest, Logger, SnapshotId, StoredSnapshot } from '../core/index.ts';
 import { toErrorRecord } from '../core/index.ts';
 import type { JoinFacts, SchedulerMessage } from '../scheduler-server/index.ts';
 import type { SessionUse } from './download.ts';
@@ -62,7 +62,7 @@ export class Sessions {
 
   async #open(snapshot: StoredSnapshot, credentials: Credentials): Promise<Entry> {
     const known = this.#entries.get(snapshot.id);
-    if (known && !known.session.hasFailed) {
+    if (known && (await isUsable(known))) {
       known.session.addCredentials(credentials);
       return known;
     }
@@ -81,8 +81,28 @@ export class Sessions {
   async #release(entry: Entry): Promise<void> {
     entry.users -= 1;
     if (entry.users > 0) return;
-    if (!this.#options.keepServing || entry.session.hasFailed) await this.#end(entry);
+    if (!this.#options.keepServing || entry.session.isSpent) await this.#end(entry);
     else await this.#trim();
+  }
+
+  /** A file was found changed while it was served: the session ends, and begins anew when it is asked for. */
+  retire(id: SnapshotId): void {
+    const entry = this.#entries.get(id);
+    if (entry?.users === 0) this.#endLater(entry);
+  }
+
+  /** Ends what only serves others and has one of these blobs open, so that they can be removed. */
+  async endIdle(digests: ReadonlySet<Digest>): Promise<void> {
+    for (const entry of this.#entries.values()) {
+      const isAffected = entry.session.snapshot.manifest.files.some(({ digest }) => digests.has(digest));
+      if (entry.users === 0 && isAffected) await this.#end(entry);
+    }
+  }
+
+  #endLater(entry: Entry): void {
+    this.#end(entry).catch((error: unknown) => {
+      this.#options.logger.warn('a swarm did not end well', { error: toErrorRecord(error) });
+    });
   }
 
   async #trim(): Promise<void> {
@@ -130,4 +150,11 @@ export class Sessions {
     );
     await Promise.all([...ends, ...this.#ending.values()]);
   }
+}
+
+async function isUsable({ session, users, started }: Entry): Promise<boolean> {
+  if (session.isSpent) return false;
+  if (users > 0) return true;
+  await started;
+  return session.isIntact();
 }
