@@ -11,7 +11,7 @@ import {
   type StoredSnapshot,
   totalBytes,
 } from '../core/index.ts';
-import type { BlobSelector, CacheListing, RemoveResult, VerifyEvent } from '../rpc/index.ts';
+import type { BlobSelector, CacheListing, RemoveResult, SnapshotEntry, VerifyEvent } from '../rpc/index.ts';
 
 export function listCache(store: BlobStore, format: (snapshot: StoredSnapshot) => string): CacheListing {
   const blobs = store.list();
@@ -29,17 +29,27 @@ export function listCache(store: BlobStore, format: (snapshot: StoredSnapshot) =
       aliases,
       lastUsedAtMs,
     })),
-    snapshots: store.snapshots().map((snapshot) => {
-      const digests = [...new Set(snapshot.manifest.files.map(({ digest }) => digest))];
-      return {
-        snapshotId: snapshot.id,
-        url: format(snapshot),
-        files: snapshot.manifest.files.length,
-        totalBytes: totalBytes(snapshot.manifest),
-        heldBytes: digests.reduce((sum, digest) => sum + (held.get(digest) ?? 0), 0),
-        digests,
-      };
-    }),
+    snapshots: store
+      .snapshots()
+      .map((snapshot) => describeSnapshot(snapshot, held, format))
+      .filter(({ heldBytes, totalBytes }) => heldBytes > 0 || totalBytes === 0),
+  };
+}
+
+function describeSnapshot(
+  snapshot: StoredSnapshot,
+  held: ReadonlyMap<Digest, number>,
+  format: (snapshot: StoredSnapshot) => string,
+): SnapshotEntry {
+  const { files } = snapshot.manifest;
+  const digests = [...new Set(files.map(({ digest }) => digest))];
+  return {
+    snapshotId: snapshot.id,
+    url: format(snapshot),
+    files: files.length,
+    totalBytes: totalBytes(snapshot.manifest),
+    heldBytes: digests.reduce((sum, digest) => sum + (held.get(digest) ?? 0), 0),
+    digests,
   };
 }
 
@@ -62,15 +72,39 @@ function digestsOf(store: BlobStore, head: string): Digest[] {
   return matches.flatMap(({ manifest }) => manifest.files.map(({ digest }) => digest));
 }
 
-export async function removeFromCache(store: BlobStore, target: BlobSelector): Promise<RemoveResult> {
+/** `release` is asked to let go of the blobs first. Throws `store_locked` for one that a download uses. */
+export async function removeFromCache(
+  store: BlobStore,
+  target: BlobSelector,
+  release: (digests: ReadonlySet<Digest>) => Promise<void>,
+): Promise<RemoveResult> {
+  const wanted = selectBlobs(store, target).filter(
+    (blob) => target.kind === 'digest' || !isShared(store, blob, target),
+  );
+  await release(new Set(wanted.flatMap(({ digest, aliases }) => [digest, ...aliases])));
   let blobs = 0;
   let freedBytes = 0;
-  for (const { digest, heldBytes } of selectBlobs(store, target)) {
+  for (const { digest, heldBytes } of wanted) {
     if (!(await store.remove(digest))) continue;
     blobs += 1;
     freedBytes += heldBytes;
   }
   return { blobs, freedBytes };
+}
+
+/** Whether another snapshot than the one that is removed has the blob. */
+function isShared(
+  store: BlobStore,
+  { digest, aliases }: StoredBlob,
+  { snapshotId }: { readonly snapshotId: string },
+): boolean {
+  const names = new Set([digest, ...aliases]);
+  return store
+    .snapshots()
+    .some(
+      ({ id, manifest }) =>
+        !id.startsWith(snapshotId) && manifest.files.some((file) => names.has(file.digest)),
+    );
 }
 
 /** Reads every piece again and drops those that do not have their digest. */
@@ -83,15 +117,18 @@ export async function* verifyCache(
   let blobs = 0;
   let badBlobs = 0;
   let bytes = 0;
-  for (const { digest, sizeBytes, pieceLengthBytes } of selectBlobs(store, target)) {
+  for (const { digest, sizeBytes, pieceLengthBytes, state } of selectBlobs(store, target)) {
     const open = await store.open({ digest, sizeBytes, pieceLengthBytes });
     try {
+      // A complete blob whose file was changed has lost its wrong pieces by being opened.
+      const lost = state === 'complete' ? open.held.length - open.held.count : 0;
       const bad = await badPieces(open, hash, signal);
       if (bad.length > 0) await open.drop(bad);
+      const wrong = lost + bad.length;
       blobs += 1;
       bytes += sizeBytes;
-      if (bad.length > 0) badBlobs += 1;
-      yield { kind: 'blob', digest, sizeBytes, good: bad.length === 0, badPieces: bad.length };
+      if (wrong > 0) badBlobs += 1;
+      yield { kind: 'blob', digest, sizeBytes, good: wrong === 0, badPieces: wrong };
     } finally {
       await open.close();
     }

@@ -165,6 +165,7 @@ export class Engine implements ControlApi {
       uploads: this.#uploads,
       scheduler: this.#scheduler,
       limits: { originReads: this.#options.originReads },
+      onDamage: () => this.#sessions.retire(snapshot.id),
       source: this.#sourceOf(snapshot.ref.scheme),
     };
   }
@@ -224,6 +225,7 @@ export class Engine implements ControlApi {
     const { cacheDir, capacityBytes, schedulerAddress } = this.#options;
     const blobs = this.#deps.store.list();
     const sessions = [...this.#sessions.all()];
+    const totals = this.#sessions.totals();
     return {
       peer: this.#self,
       uptimeMs: this.#deps.clock.now() - this.#startedMs,
@@ -246,8 +248,8 @@ export class Engine implements ControlApi {
         neighbours: session.exchange.neighbours,
       })),
       totals: {
-        bytesFromPeers: sum(sessions, (session) => session.counters.fromPeers),
-        bytesFromOrigin: sum(sessions, (session) => session.counters.fromOrigin),
+        bytesFromPeers: totals.fromPeers,
+        bytesFromOrigin: totals.fromOrigin,
         bytesToPeers: this.#uploads.bytesSent,
         originRequests: this.#deps.sources.requestCount(),
       },
@@ -261,7 +263,7 @@ export class Engine implements ControlApi {
   }
 
   async remove(target: BlobSelector): Promise<RemoveResult> {
-    return removeFromCache(this.#deps.store, target);
+    return removeFromCache(this.#deps.store, target, (digests) => this.#sessions.endIdle(digests));
   }
 
   verify(target: BlobSelector | undefined, signal: AbortSignal): AsyncIterable<VerifyEvent> {
@@ -282,10 +284,6 @@ export class Engine implements ControlApi {
     await this.#deps.sources.close();
     await this.#deps.store.stop();
   }
-}
-
-function sum<Value>(values: readonly Value[], of: (value: Value) => number): number {
-  return values.reduce((total, value) => total + of(value), 0);
 }
 
 /** Whether two digests name the same stored blob. */

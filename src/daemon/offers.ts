@@ -1,6 +1,6 @@
 // What this host can give in one swarm: held pieces with a proof that the other members can check.
 
-import { Bitfield, type PieceProof, signPiece } from '../core/index.ts';
+import { Bitfield, hasCode, type PieceProof, signPiece } from '../core/index.ts';
 import type { BlobTask } from './blob-task.ts';
 import { isReader, locateTask, type SwarmContext } from './swarm-context.ts';
 import type { ServablePiece } from './uploads.ts';
@@ -45,8 +45,23 @@ export function servablePiece(context: SwarmContext, piece: number): ServablePie
   return {
     sizeBytes: context.map.locate(piece).sizeBytes,
     proof,
-    read: (offset, target) => task.open.read(index, offset, target),
+    read: (offset, target) => readOrReport(context, task, index, offset, target),
   };
+}
+
+async function readOrReport(
+  context: SwarmContext,
+  task: BlobTask,
+  index: number,
+  offset: number,
+  target: Uint8Array,
+): Promise<void> {
+  try {
+    await task.open.read(index, offset, target);
+  } catch (error) {
+    if (hasCode(error, 'piece_corrupt')) context.deps.onDamage();
+    throw error;
+  }
 }
 
 function ownProof(context: SwarmContext, task: BlobTask, index: number): PieceProof | undefined {

@@ -30,6 +30,8 @@ export class Sessions {
   readonly #entries = new Map<SnapshotId, Entry>();
   /** Ends that are under way, so that a successor does not open the same blobs before they are closed. */
   readonly #ending = new Map<SnapshotId, Promise<void>>();
+  /** What sessions that are over have moved. */
+  readonly #past = { fromPeers: 0, fromOrigin: 0 };
 
   constructor(options: SessionsOptions) {
     this.#options = options;
@@ -112,11 +114,29 @@ export class Sessions {
 
   async #end(entry: Entry): Promise<void> {
     const { id } = entry.session.snapshot;
-    if (this.#entries.get(id) === entry) this.#entries.delete(id);
+    if (this.#entries.get(id) === entry) {
+      this.#entries.delete(id);
+      this.#account(entry.session);
+    }
     const ended = entry.session.stop();
     this.#ending.set(id, ended);
     await ended;
     if (this.#ending.get(id) === ended) this.#ending.delete(id);
+  }
+
+  #account({ counters }: SwarmSession): void {
+    this.#past.fromPeers += counters.fromPeers;
+    this.#past.fromOrigin += counters.fromOrigin;
+  }
+
+  /** Bytes moved since the host started. */
+  totals(): { fromPeers: number; fromOrigin: number } {
+    const sum = { ...this.#past };
+    for (const { counters } of this.all()) {
+      sum.fromPeers += counters.fromPeers;
+      sum.fromOrigin += counters.fromOrigin;
+    }
+    return sum;
   }
 
   /** A session for somebody who asks for a snapshot that this host knows, without a download of its own. */

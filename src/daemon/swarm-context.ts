@@ -29,6 +29,8 @@ export interface SessionDeps {
   readonly scheduler: SchedulerLink;
   readonly source: Source;
   readonly limits: Partial<SwarmLimits>;
+  /** A file behind a held piece is not what was stored. */
+  readonly onDamage: () => void;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: () => number;

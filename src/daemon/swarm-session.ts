@@ -132,6 +132,19 @@ export class SwarmSession {
     return tasks.some(({ status }) => status === 'failed') && tasks.every((task) => task.isSettled);
   }
 
+  /**
+   * Whether the files of the complete blobs are still what was stored. Looking makes the store drop what was changed
+   * from outside; such a session ends, and its successor fetches what is missing.
+   */
+  async isIntact(): Promise<boolean> {
+    for (const { status, open } of this.#context.tasks.values()) {
+      if (status !== 'complete') continue;
+      const found = await this.#context.deps.store.find(open.spec.digest);
+      if (found?.state !== 'complete') return false;
+    }
+    return true;
+  }
+
   addCredentials(credentials: Credentials): void {
     this.#origin.addCredentials(credentials);
   }

@@ -1,0 +1,83 @@
+// Looking after a daemon's cache from the command line: status, ls, verify, rm, and what is repaired.
+
+import assert from 'node:assert/strict';
+import { chmod, open, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { type DaemonNode, spawnNode } from '../../src/testing/cluster/index.ts';
+import { assertDelivered, cluster, getThrough, modelHub, REPO } from './support.ts';
+
+const ANAX = join(import.meta.dirname, '..', '..', 'src', 'cli', 'anax.ts');
+const SHARD = 'model-00001-of-00002.safetensors';
+
+async function anax(node: DaemonNode, ...args: string[]): Promise<{ code: number | null; lines: unknown[] }> {
+  const child = spawnNode(ANAX, [...args, '--json', '--endpoint', node.socket]);
+  let out = '';
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+    out += text;
+  });
+  const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
+  const lines = out
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as unknown);
+  return { code, lines };
+}
+
+async function onePeerWithModel(context: TestContext) {
+  const hub = await modelHub(context, { sizeMiB: 4, shards: 2 });
+  const { peers } = await cluster(context, hub, { peers: 1 });
+  const [peer] = peers;
+  assert.ok(peer);
+  const first = await getThrough(peer, hub).result;
+  await assertDelivered(first, peer.output);
+  return { hub, peer, first };
+}
+
+async function damage(path: string): Promise<void> {
+  await chmod(path, 0o644);
+  const file = await open(path, 'r+');
+  await file.write(Buffer.from('damaged'), 0, 7, 1_500_000);
+  await file.close();
+}
+
+test('status and ls tell what a daemon holds; its socket is the owner alone', async (context) => {
+  const { peer, first } = await onePeerWithModel(context);
+  const { lines: status } = await anax(peer, 'status');
+  assert.equal((status[0] as { peer: { id: string } }).peer.id, peer.peerId);
+  const { lines: listing } = await anax(peer, 'ls');
+  const { snapshots } = listing[0] as { snapshots: { url: string; heldBytes: number; totalBytes: number }[] };
+  assert.equal(snapshots.length, 1);
+  assert.ok(snapshots[0]?.url.startsWith(`hf://${REPO}@`));
+  assert.equal(snapshots[0]?.heldBytes, snapshots[0]?.totalBytes);
+  assert.equal(first.summary?.filesFailed, 0);
+  assert.equal((await stat(peer.socket)).mode & 0o777, 0o600);
+});
+
+test('a file that was changed through an output is found by verify, and only its piece is fetched again', async (context) => {
+  const { hub, peer } = await onePeerWithModel(context);
+  await damage(join(peer.output, SHARD));
+  const { code, lines } = await anax(peer, 'verify');
+  assert.equal(code, 8);
+  const bad = lines.filter((line) => (line as { good?: boolean }).good === false);
+  assert.equal(bad.length, 1);
+  assert.equal((bad[0] as { badPieces: number }).badPieces, 1);
+  const again = await getThrough(peer, hub, '--overwrite').result;
+  await assertDelivered(again, peer.output);
+  const { bytesFromPeers = 0, bytesFromOrigin = 0 } = again.summary ?? {};
+  assert.equal(bytesFromPeers + bytesFromOrigin, 1024 * 1024);
+});
+
+test('rm takes a snapshot out, and the next download fetches it from the mesh', async (context) => {
+  const { hub, peer, first } = await onePeerWithModel(context);
+  await hub.reset();
+  const [summary] = (await anax(peer, 'ls')).lines as { snapshots: { snapshotId: string }[] }[];
+  const removed = await anax(peer, 'rm', summary?.snapshots[0]?.snapshotId.slice(0, 12) ?? '');
+  assert.equal(removed.code, 0);
+  const [empty] = (await anax(peer, 'ls')).lines as { blobs: unknown[]; snapshots: unknown[] }[];
+  assert.deepEqual(empty, { blobs: [], snapshots: [] });
+  const again = await getThrough(peer, hub, '--overwrite').result;
+  await assertDelivered(again, peer.output);
+  assert.equal(again.summary?.bytesFromPeers, first.summary?.bytesFromPeers);
+  assert.equal((await hub.stats()).contentBytesSent, 0);
+});
