@@ -29,8 +29,8 @@ export interface DownloadDeps {
   format(snapshot: StoredSnapshot): string;
   openSession(snapshot: StoredSnapshot, credentials: Credentials): Promise<SessionUse>;
   createDestination(snapshot: StoredSnapshot): Promise<Destination>;
-  /** Whether two digests name the same stored blob. */
-  isSameContent(a: Digest, b: Digest): Promise<boolean>;
+  /** All digests of a stored blob, this one included. */
+  digestsOf(digest: Digest): Promise<readonly Digest[]>;
   originRequests(): number;
   now(): number;
   /** The download fails with `swarm_stalled` when nothing came in for this long. */
@@ -108,7 +108,7 @@ function checkDigestOption(digest: Digest | undefined, { files }: Manifest): voi
   if (digestAlgorithm(file.digest) === digestAlgorithm(digest) && file.digest !== digest) {
     throw new AnaxError('digest_mismatch', file.path, {
       details: { file: file.path, expected: digest, actual: file.digest },
-      hint: 'the origin publishes another digest for this file than the one given',
+      hint: 'the origin has other content than --digest asks for',
     });
   }
 }
@@ -228,9 +228,13 @@ class FileRun {
 
   async #checkDigest({ path, digest }: ManifestFile): Promise<void> {
     const wanted = this.#request.digest;
-    if (wanted === undefined || wanted === digest || (await this.#deps.isSameContent(digest, wanted))) return;
+    if (wanted === undefined || wanted === digest) return;
+    const known = await this.#deps.digestsOf(digest);
+    if (known.includes(wanted)) return;
+    const actual = known.find((name) => digestAlgorithm(name) === digestAlgorithm(wanted)) ?? digest;
     throw new AnaxError('digest_mismatch', path, {
-      details: { file: path, expected: wanted, actual: digest },
+      details: { file: path, expected: wanted, actual },
+      hint: 'the origin has other content than --digest asks for',
     });
   }
 

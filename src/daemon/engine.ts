@@ -209,7 +209,7 @@ export class Engine implements ControlApi {
       openSession: (snapshot: StoredSnapshot, credentials: Credentials) =>
         this.#sessions.use(snapshot, credentials),
       createDestination: (snapshot: StoredSnapshot) => createDestination(store, request, asked, snapshot),
-      isSameContent: (a: Digest, b: Digest) => isSameContent(store, a, b),
+      digestsOf: (digest: Digest) => digestsOf(store, digest),
       originRequests: () => sources.requestCount(),
       now: () => clock.now(),
       stallMs: this.#options.stallMs,
@@ -286,8 +286,8 @@ export class Engine implements ControlApi {
   }
 }
 
-/** Whether two digests name the same stored blob. */
-async function isSameContent(store: BlobStore, a: Digest, b: Digest): Promise<boolean> {
-  const [one, other] = [await store.find(a), await store.find(b)];
-  return one !== undefined && one.digest === other?.digest;
+/** All names of a stored blob. */
+async function digestsOf(store: BlobStore, digest: Digest): Promise<readonly Digest[]> {
+  const found = await store.find(digest);
+  return found ? [found.digest, ...found.aliases] : [];
 }

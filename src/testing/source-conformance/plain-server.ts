@@ -13,6 +13,8 @@ export interface PlainFile {
   /** Answers 401 without `Authorization: Bearer <token>`. */
   readonly token?: string;
   readonly redirectTo?: string;
+  /** Every request is refused with it. */
+  readonly status?: number;
   /** The status of HEAD, where it is refused. */
   readonly headStatus?: number;
   /** Default true. */
@@ -90,6 +92,7 @@ function answerTo(request: IncomingMessage, file: PlainFile | undefined): Answer
   const { headers, method } = request;
   if (file === undefined) return plain(404);
   if (file.token !== undefined && headers.authorization !== `Bearer ${file.token}`) return plain(401);
+  if (file.status !== undefined) return plain(file.status);
   if (method === 'HEAD' && file.headStatus !== undefined) return plain(file.headStatus);
   if (file.redirectTo !== undefined) return plain(302, { location: file.redirectTo });
   if (headers['if-match'] !== undefined && headers['if-match'] !== file.etag) return plain(412);
