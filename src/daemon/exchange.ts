@@ -213,13 +213,12 @@ export class Exchange implements ChannelOwner {
   }
 
   async #receive(channel: Channel, piece: number, cancelled: AbortSignal): Promise<void> {
-    const { map, signal } = this.#context;
-    const { sizeBytes } = map.locate(piece);
+    const { sizeBytes } = this.#context.map.locate(piece);
     const received = await channel.link.requestPiece({
       channel: channel.id,
       piece,
       sizeBytes,
-      signal: AbortSignal.any([cancelled, signal]),
+      signal: cancelled,
     });
     try {
       const finding = this.#verify(piece, received.bytes, received.proof);
