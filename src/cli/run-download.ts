@@ -59,7 +59,13 @@ function tellEnd(
     for (const line of lines) output.write(`${line}\n`);
   };
   if (!options.quiet && !request.dryRun) {
-    print(stderr, summaryLines(state, { colours, withPlace: stdout.isTTY !== true || options.json }));
+    print(
+      stderr,
+      summaryLines(state, {
+        colours,
+        withPlace: stdout.isTTY !== true || options.json || exitCode !== ExitCode.ok,
+      }),
+    );
   }
   print(stderr, failedFileLines(options.program, state.failed, colours));
   if (failure) print(stderr, [...errorLines(options.program, failure, colours), ...keptLines(state)]);

@@ -27,16 +27,16 @@ describe('patience', () => {
 
   it('says whose wait was too long', async () => {
     const asked = start();
-    await assert.rejects(asked.patience.retryAfter(FAILURE, 400_000), /it asks to wait 400 s, after 0 s/u);
+    await assert.rejects(
+      asked.patience.retryAfter(FAILURE, 400_000),
+      /; it asks to wait 400 s; the limit is 300 s/u,
+    );
     const own = start();
     await own.patience.retryAfter(FAILURE, 300_000);
     const impatient = { ...defaultRetryLimits, maxRetryWaitMs: 0 };
     const { signal } = new AbortController();
     const deps = { clock: own.clock, random: () => 0.9, limits: impatient, signal };
-    await assert.rejects(
-      new Patience(deps).retryAfter(FAILURE),
-      /after 1 attempt and 0 s of waiting; the limit is 0 s/u,
-    );
+    await assert.rejects(new Patience(deps).retryAfter(FAILURE), /after 1 attempt; the limit is 0 s/u);
   });
 
   it('ends with the last error, saying how often it was tried', async () => {

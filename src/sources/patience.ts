@@ -54,9 +54,9 @@ export class Patience {
   /** What the limit on waiting ended: a wait that the origin asked for, or our own. */
   #waitText(askedMs: number): string {
     const limit = `the limit is ${seconds(this.#deps.limits.maxRetryWaitMs)}`;
-    const waited = `${seconds(this.#waitedMs)} of waiting`;
-    if (askedMs > 0) return `it asks to wait ${seconds(askedMs)}, after ${waited}; ${limit}`;
-    return `after ${this.#triedText()} and ${waited}; ${limit}`;
+    const waited = this.#waitedMs === 0 ? '' : `${seconds(this.#waitedMs)} of waiting`;
+    if (askedMs > 0) return `it asks to wait ${seconds(askedMs)}${waited && `, after ${waited}`}; ${limit}`;
+    return `after ${this.#triedText()}${waited && ` and ${waited}`}; ${limit}`;
   }
 
   #ended(error: AnaxError, why: 'attempts' | 'wait', askedMs: number): AnaxError {

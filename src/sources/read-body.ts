@@ -95,9 +95,11 @@ export function parseJson<Schema extends z.ZodType>(schema: Schema, text: string
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const issue = result.error.issues[0];
-  throw notOfForm(url, `${issue?.path.map(String).join('.') ?? ''}: ${issue?.message ?? ''}`);
+  throw notOfForm(url, `at ${issue?.path.map(String).join('.') ?? ''}: ${issue?.message ?? ''}`);
 }
 
 function notOfForm(url: URL, why: string): AnaxError {
-  return new AnaxError('origin_protocol', `${redactUrl(url.href)}: ${why.slice(0, 200)}`);
+  return new AnaxError('origin_protocol', `${url.host}: ${why.slice(0, 200)}`, {
+    details: { url: redactUrl(url.href) },
+  });
 }

@@ -24,6 +24,9 @@ describe('source registry', () => {
         url,
       );
     }
+    assert.throws(() => sources.sourceFor('owner/name'), {
+      hint: /^did you mean hf:\/\/owner\/name\? known are/u,
+    });
     await sources.close();
   });
 

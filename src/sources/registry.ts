@@ -21,6 +21,9 @@ export interface SharedClient {
   close(): Promise<void>;
 }
 
+/** What people copy from a hub's page: `owner/name`. */
+const HUB_NAME = /^[\w.-]{1,96}\/[\w.-]{1,96}$/u;
+
 /** The client is closed after the sources. Throws `config_invalid` for a scheme that is taken. */
 export function createRegistry(sources: readonly Source[], client: SharedClient): SourceRegistry {
   const byScheme = new Map<string, Source>();
@@ -39,9 +42,10 @@ export function createRegistry(sources: readonly Source[], client: SharedClient)
       const scheme = schemeOf(url);
       const source = scheme === undefined ? undefined : byScheme.get(scheme);
       if (source !== undefined) return source;
+      const guess = byScheme.has('hf') && HUB_NAME.test(url) ? `did you mean hf://${url}? ` : '';
       const what = scheme === undefined ? 'the address names no scheme' : `${scheme.slice(0, 40)}://`;
       throw new AnaxError('scheme_unknown', what, {
-        hint: `known are ${schemes.map((s) => `${s}://`).join(', ')}`,
+        hint: `${guess}known are ${schemes.map((s) => `${s}://`).join(', ')}`,
       });
     },
     close: async () => {

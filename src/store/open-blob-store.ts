@@ -2,12 +2,14 @@
 
 import { mkdir } from 'node:fs/promises';
 import {
+  AnaxError,
   AssertionError,
   type Clock,
   type Digest,
   isAbortError,
   type Logger,
   type PieceHash,
+  systemErrorCode,
   toAnaxError,
 } from '../core/index.ts';
 import { Catalog } from './catalog.ts';
@@ -67,8 +69,21 @@ export async function openBlobStore(options: BlobStoreOptions): Promise<DiskBlob
     return await assemble(options, layout, lock);
   } catch (error) {
     if (isAbortError(error) || error instanceof AssertionError) throw error;
-    throw toAnaxError(error, 'disk_io');
+    throw toStoreError(toAnaxError(error, 'disk_io'), options.folder);
   }
+}
+
+/** The folder of the store is no output: people are told which setting it comes from. */
+function toStoreError(error: AnaxError, folder: string): AnaxError {
+  if (error.code !== 'output_unwritable') return error;
+  return new AnaxError(
+    error.code,
+    `the cache folder ${folder} (${systemErrorCode(error.cause) ?? error.message})`,
+    {
+      cause: error.cause,
+      hint: 'check --cache-dir and its permissions',
+    },
+  );
 }
 
 async function assemble(options: BlobStoreOptions, layout: Layout, lock: OwnerLock): Promise<DiskBlobStore> {

@@ -1,7 +1,7 @@
 // What a Hugging Face hub can say no to, and how a person learns of it.
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { type HuggingFaceHub, startHuggingFaceHub } from '../../src/testing/hub-emulator/index.ts';
 import { assertArrived, assertFailedClean, type Errand, errand, SECRET } from './errand.ts';
 
@@ -45,13 +45,15 @@ const REFUSALS = [
   ['there, but the file is not', 'hf://acme/open/absent.bin', undefined, 'file_not_found'],
 ] as const;
 
-for (const [what, url, token, code] of REFUSALS) {
-  test(`a repository that is ${what} ends in ${code}`, async (context) => {
-    const person = await errand(context, { ...atHub(), ...(token && { HF_TOKEN: token }) });
-    const error = await assertFailedClean(person, await person.get(url), code);
-    assert.match(error.message, /acme\/|absent\.bin/u);
-  });
-}
+describe('a repository that is', { concurrency: 2 }, () => {
+  for (const [what, url, token, code] of REFUSALS) {
+    test(`${what} ends in ${code}`, async (context) => {
+      const person = await errand(context, { ...atHub(), ...(token && { HF_TOKEN: token }) });
+      const error = await assertFailedClean(person, await person.get(url), code);
+      assert.match(error.message, /acme\/|absent\.bin/u);
+    });
+  }
+});
 
 test('who was let in gets the gated and the private repository', async (context) => {
   const person = await errand(context, { ...atHub(), HF_TOKEN: MEMBER });

@@ -190,6 +190,17 @@ describe('an output', { concurrency: 2 }, () => {
   });
 });
 
+test('a cache that can not be made is named, with the flag that moves it', async (context) => {
+  const she = await person(context);
+  const error = await assertFailedClean(
+    she,
+    await she.get(REPO_URL, '--cache-dir', '/dev/null/cache'),
+    'output_unwritable',
+  );
+  assert.match(error.message, /the cache folder \/dev\/null\/cache/u);
+  assert.match(error.hint, /--cache-dir/u);
+});
+
 describe('filters', { concurrency: 2 }, () => {
   for (const flags of [
     ['--include', '*.gguf'],

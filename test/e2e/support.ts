@@ -24,9 +24,15 @@ export const MiB = 1024 * 1024;
 export const REPO = 'acme/model';
 
 export async function temporaryFolder(context: TestContext): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'anax-e2e-'));
-  context.after(() => rm(folder, { recursive: true, force: true }));
+  const { folder, remove } = await makeTemporaryFolder();
+  context.after(remove);
   return folder;
+}
+
+/** For what all tests of a file share. */
+export async function makeTemporaryFolder(): Promise<{ folder: string; remove(): Promise<void> }> {
+  const folder = await mkdtemp(join(tmpdir(), 'anax-e2e-'));
+  return { folder, remove: () => rm(folder, { recursive: true, force: true }) };
 }
 
 /** A Hugging Face emulator with one model. */

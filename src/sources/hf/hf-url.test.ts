@@ -98,7 +98,9 @@ describe('hf URL', () => {
       oneNameHint(parseHfUrl('hf://gpt2/config.json', {})) ?? '',
       /hf:\/\/gpt2@main\/config\.json/u,
     );
-    assert.equal(oneNameHint(parseHfUrl('hf://gpt2', {})), undefined);
+    for (const url of ['hf://gpt2', 'hf://acme/model', 'hf://Qwen/Qwen2.5-0.5B']) {
+      assert.equal(oneNameHint(parseHfUrl(url, {})), undefined);
+    }
   });
 
   it('is read again from its formatted form', () => {

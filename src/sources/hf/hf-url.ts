@@ -93,10 +93,13 @@ function encodeRevision(revision: string): string {
   return SPECIAL_REF.exec(revision)?.[1] === revision ? revision : encodeURIComponent(revision);
 }
 
+/** Ends like a file's name. Models have dots in their names too, before digits mostly: `Qwen2.5-0.5B`. */
+const FILE_NAME = /\.[a-z][a-z0-9]{1,11}$/iu;
+
 /** A hint for a repository that was not found, where the URL may mean a file of a one-name repository. */
 export function oneNameHint(ref: OriginRef): string | undefined {
   const [first, second] = repoName(ref.repo).id.split('/');
-  if (second === undefined || ref.path !== '') return undefined;
+  if (second === undefined || ref.path !== '' || !FILE_NAME.test(second)) return undefined;
   const { kind } = repoName(ref.repo);
   return `if ${second} is a file of the repository ${first}, write hf://${kind.prefix}${first}@main/${second}`;
 }
