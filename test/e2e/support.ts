@@ -30,7 +30,7 @@ export async function temporaryFolder(context: TestContext): Promise<string> {
 }
 
 /** For what all tests of a file share. */
-export async function makeTemporaryFolder(): Promise<{ folder: string; remove(): Promise<void> }> {
+export async function makeTemporaryFolder(): Promise<{ folder: string; remove: () => Promise<void> }> {
   const folder = await mkdtemp(join(tmpdir(), 'anax-e2e-'));
   return { folder, remove: () => rm(folder, { recursive: true, force: true }) };
 }
