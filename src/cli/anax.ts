@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --disable-warning=ExperimentalWarning
+#!/usr/bin/env -S node --disable-warning=ExperimentalWarning --max-semi-space-size=2
 // anax: the daemon, the scheduler, and what looks after them.
 
 import { defineAnax } from './anax-program.ts';

@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --disable-warning=ExperimentalWarning
+#!/usr/bin/env -S node --disable-warning=ExperimentalWarning --max-semi-space-size=2
 // dfget: downloads one repository or file.
 
 import { createProcessContext } from './context.ts';

@@ -51,13 +51,19 @@ export class ServiceProcess {
   }
 }
 
+/**
+ * As the first lines of our entries say. Received chunks are garbage that counts little until a scavenge: with a small
+ * young generation these come often, and a seed needs 50 MiB to 90 MiB less.
+ */
+const NODE_FLAGS = ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=2'];
+
 /** Spawns one of our entries on this Node. */
 export function spawnNode(
   script: string,
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): ChildProcess {
-  return spawn(process.execPath, ['--disable-warning=ExperimentalWarning', script, ...args], {
+  return spawn(process.execPath, [...NODE_FLAGS, script, ...args], {
     env: { ...cleanEnvironment(), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
