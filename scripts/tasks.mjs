@@ -32,6 +32,7 @@ const TASKS = {
   demo: () => [inCheckout('scripts/demo/main.ts')],
   anax: () => [inCheckout('src/cli/anax.ts')],
   dfget: () => [inCheckout('src/cli/dfget.ts')],
+  sim: () => [inCheckout('src/sim/main.ts')],
   check: () => CHECK,
   lint: () => [LINT],
   format: () => [['biome', 'check', '--write', '.']],
@@ -56,7 +57,7 @@ function finishBuild() {
   for (const command of ['anax', 'dfget']) chmodSync(join(root, 'dist', 'cli', `${command}.js`), 0o755);
 }
 
-const keepsFolder = ['demo', 'anax', 'dfget'].includes(task);
+const keepsFolder = ['demo', 'anax', 'dfget', 'sim'].includes(task);
 for (const [command, ...args] of commands()) {
   const result = spawnSync(command, args, {
     cwd: keepsFolder ? (process.env.INIT_CWD ?? process.cwd()) : root,

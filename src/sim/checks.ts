@@ -1,0 +1,125 @@
+// What must hold at every moment of a simulation, whatever goes wrong in it. A broken rule ends the run.
+
+import type { PeerId, Range } from '../core/index.ts';
+import type { Session, SimHost } from './host.ts';
+import { PIECE_BYTES } from './options.ts';
+import type { World } from './world.ts';
+
+/** A reader that is connected hears within this time that another was granted its pieces. */
+const FENCE_MS = 5_000;
+
+export class SimViolation extends Error {
+  override name = 'SimViolation';
+}
+
+export class Checks {
+  schedulerMessages = 0;
+  /** Sent and not wanted any more. */
+  wastedBytes = 0;
+  /** Of pieces that were being read from the origin when the reading ended. */
+  abandonedBytes = 0;
+  /** Faults that may cost the origin what its reader had not given on. */
+  faults = 0;
+  readonly #world: World;
+  /** How often each piece may be read again: nobody in reach had it when it was granted. */
+  readonly #mayRepeat: Uint16Array;
+  #unexcused = 0;
+  readonly #heldBefore = new WeakMap<Session, number>();
+
+  constructor(world: World) {
+    this.#world = world;
+    this.#mayRepeat = new Uint16Array(world.map.pieceCount);
+  }
+
+  #hold(condition: boolean, rule: string): void {
+    if (!condition) throw new SimViolation(rule);
+  }
+
+  /** Sessions end with nothing of theirs left to check. */
+  ended(session: Session): void {
+    this.#heldBefore.delete(session);
+  }
+
+  announced(host: SimHost, piece: number): void {
+    this.#hold(host.disk.has(piece), `host ${host.index} announced piece ${piece}, which it has not stored`);
+  }
+
+  stored(host: SimHost, session: Session): void {
+    const { held } = session.state;
+    this.#hold(held.count === host.disk.count, `host ${host.index} counts other pieces than it stored`);
+    this.#hold(held.count >= (this.#heldBefore.get(session) ?? 0), `host ${host.index} lost pieces`);
+    this.#heldBefore.set(session, held.count);
+  }
+
+  requested(host: SimHost, { state, exchange }: Session, peer: PeerId): void {
+    const { maxInFlightBytes, linkWindowBytes } = state.limits;
+    const asked = state.links.get(peer)?.asked.size ?? 0;
+    const window = Math.max(2 * PIECE_BYTES, linkWindowBytes + PIECE_BYTES);
+    this.#hold(asked * PIECE_BYTES <= window, `host ${host.index} asked ${asked} pieces of one neighbour`);
+    this.#hold(
+      state.inFlightBytes < maxInFlightBytes + PIECE_BYTES,
+      `host ${host.index} has ${state.inFlightBytes} bytes in flight`,
+    );
+    const isBanned = exchange.banned.has(this.#world.host(peer));
+    this.#hold(!isBanned, `host ${host.index} asked a banned peer`);
+  }
+
+  uploading(running: number, limit: number): void {
+    this.#hold(running <= limit, `${running} pieces are sent at once, the limit is ${limit}`);
+  }
+
+  /** A lease is granted: what nobody in reach holds may be read again if it was read before. */
+  granted(reader: SimHost, epoch: number, spans: readonly Range[]): void {
+    const inReach = this.#world.hosts.filter(({ session }) => (session?.attendance.connectedMs ?? 0) > 0);
+    const staleReader = this.#world.hosts.some(
+      ({ session }) => session && session.reader.leaseEpoch > 0 && session.reader.leaseEpoch < epoch,
+    );
+    for (const { start, end } of spans) {
+      for (let piece = start; piece < end; piece += 1) {
+        const isHeld = inReach.some(({ disk }) => disk.has(piece));
+        this.#mayRepeat[piece] = (this.#mayRepeat[piece] ?? 0) + (isHeld && !staleReader ? 0 : 1);
+      }
+    }
+    this.#world.trace.note(epoch, reader.index);
+  }
+
+  /** A read begins: nobody else may be reading the same, unless it can't know yet that its lease is over. */
+  reading(reader: SimHost, pieces: Range): void {
+    for (const other of this.#overlapping(reader, pieces)) {
+      const epoch = other.session?.reader.leaseEpoch ?? 0;
+      const isOlder = epoch < (reader.session?.reader.leaseEpoch ?? 0);
+      this.#hold(isOlder, `hosts ${reader.index} and ${other.index} read the same under one epoch`);
+      this.#world.agenda.after(FENCE_MS, () => {
+        const isStill =
+          other.session?.reader.leaseEpoch === epoch && this.#overlapping(reader, pieces).includes(other);
+        const isFenced = isStill && (other.session?.attendance.connectedMs ?? 0) >= FENCE_MS;
+        this.#hold(!isFenced, `host ${other.index} reads on under the stale epoch ${epoch}`);
+      });
+    }
+  }
+
+  #overlapping(reader: SimHost, pieces: Range): SimHost[] {
+    return this.#world.hosts.filter(({ session }) => {
+      if (!session || session === reader.session) return false;
+      return [...session.reader.running()].some(({ start, end }) => start < pieces.end && end > pieces.start);
+    });
+  }
+
+  /** A piece came from the origin. */
+  readPiece(piece: number): void {
+    const count = this.#world.origin.readCounts[piece] ?? 0;
+    if (count <= 1 + Math.max(0, (this.#mayRepeat[piece] ?? 0) - 1)) return;
+    this.#unexcused += 1;
+    const { faults } = this;
+    this.#hold(
+      this.#unexcused <= faults * this.#leadPieces,
+      `piece ${piece} was read ${count} times; ${this.#unexcused} pieces were read again, after ${faults} faults`,
+    );
+  }
+
+  /** What a reader may have read and not given on: its lead, a piece for each read, and what was just being granted. */
+  get #leadPieces(): number {
+    const { originLeadBytes = 32 * PIECE_BYTES, originReads = 4 } = this.#world.options.swarm;
+    return originLeadBytes / PIECE_BYTES + 3 * originReads;
+  }
+}

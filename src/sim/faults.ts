@@ -1,0 +1,200 @@
+// What goes wrong, drawn by the world's seed: crashes, restarts, partitions, breaks, delays, lies, full disks, a failing
+// origin. Each fault heals within the time of the faults; after it everything works.
+
+import type { SimHost } from './host.ts';
+import type { World } from './world.ts';
+import { START_MS } from './world.ts';
+
+/** Faults are drawn over so many times the bound, but not less than this. */
+const SPAN_FACTOR = 1.5;
+const MIN_SPAN_MS = 5_000;
+
+type Fault = (plan: FaultPlan) => void;
+
+/** Each as often as it is listed. */
+const FAULTS: readonly Fault[] = [
+  crashPeer,
+  crashPeer,
+  crashPeer,
+  crashForGood,
+  crashSeed,
+  crashReader,
+  stopScheduler,
+  partition,
+  isolateSeed,
+  breakLinks,
+  breakLinks,
+  delayLinks,
+  slowDown,
+  fillDisk,
+  failOrigin,
+  cutOrigin,
+];
+
+/** When a world's faults are over. */
+export function planFaults(world: World, boundMs: number): number {
+  const spanMs = Math.max(MIN_SPAN_MS, SPAN_FACTOR * boundMs);
+  const plan = new FaultPlan(world, START_MS + spanMs);
+  for (const host of world.hosts.slice(1)) host.isLiar = world.random() < 0.05;
+  const count = 3 + Math.floor(world.random() * 8);
+  for (let drawn = 0; drawn < count; drawn += 1) {
+    world.agenda.at(START_MS + world.random() * spanMs * 0.8, () => plan.draw());
+  }
+  world.agenda.at(plan.endMs, () => plan.healAll());
+  return plan.endMs;
+}
+
+class FaultPlan {
+  readonly world: World;
+  readonly endMs: number;
+  /** Hosts that do not come back. */
+  readonly dead = new Set<SimHost>();
+
+  constructor(world: World, endMs: number) {
+    this.world = world;
+    this.endMs = endMs;
+  }
+
+  draw(): void {
+    const fault = FAULTS[Math.floor(this.world.random() * FAULTS.length)];
+    this.world.checks.faults += 1;
+    this.world.trace.note(this.world.checks.faults, fault ? FAULTS.indexOf(fault) : -1);
+    fault?.(this);
+  }
+
+  /** After a while, but within the time of the faults. */
+  later(run: () => void): void {
+    const { agenda, random } = this.world;
+    const leftMs = this.endMs - agenda.nowMs;
+    agenda.after(random() * random() * leftMs * 0.9, run);
+  }
+
+  peer(): SimHost | undefined {
+    const { hosts, random } = this.world;
+    return hosts[1 + Math.floor(random() * (hosts.length - 1))];
+  }
+
+  crash(host: SimHost): void {
+    host.crash();
+    this.later(() => this.restart(host));
+  }
+
+  restart(host: SimHost): void {
+    if (this.dead.has(host)) return;
+    this.world.checks.faults += 1;
+    host.start();
+  }
+
+  healAll(): void {
+    const { world } = this;
+    world.origin.isFailing = false;
+    if (!world.scheduler.isUp) world.scheduler.start();
+    setCutOff(world, () => false);
+    for (const host of world.hosts) {
+      host.isDiskFull = false;
+      for (const link of host.session?.exchange.links.values() ?? []) link.delay(0);
+      if (!this.dead.has(host)) host.start();
+    }
+  }
+}
+
+function crashPeer(plan: FaultPlan): void {
+  const peer = plan.peer();
+  if (peer) plan.crash(peer);
+}
+
+function crashForGood(plan: FaultPlan): void {
+  const peer = plan.peer();
+  if (!peer) return;
+  peer.crash();
+  plan.dead.add(peer);
+  plan.world.unfinished.delete(peer);
+}
+
+function crashSeed(plan: FaultPlan): void {
+  plan.crash(plan.world.seed);
+}
+
+function crashReader(plan: FaultPlan): void {
+  const reader = plan.world.hosts.find(({ session }) => (session?.reader.leaseEpoch ?? 0) > 0);
+  if (reader) plan.crash(reader);
+}
+
+function stopScheduler(plan: FaultPlan): void {
+  const { scheduler } = plan.world;
+  scheduler.stop();
+  plan.later(() => {
+    if (!scheduler.isUp) scheduler.start();
+  });
+}
+
+function partition(plan: FaultPlan): void {
+  const { random } = plan.world;
+  const share = random();
+  setCutOff(plan.world, () => random() < share);
+  plan.later(() => setCutOff(plan.world, () => false));
+}
+
+function isolateSeed(plan: FaultPlan): void {
+  setCutOff(plan.world, (host) => host === plan.world.seed);
+  plan.later(() => setCutOff(plan.world, () => false));
+}
+
+/** Puts hosts on one side or the other; the scheduler stays where it is. */
+function setCutOff(world: World, isCutOff: (host: SimHost) => boolean): void {
+  for (const host of world.hosts) host.isCutOff = isCutOff(host);
+  for (const host of world.hosts) {
+    for (const link of host.session?.exchange.links.values() ?? []) link.follow();
+    host.session?.attendance.follow();
+  }
+}
+
+/** A message was lost for good: the connection is at its end. */
+function breakLinks(plan: FaultPlan): void {
+  const peer = plan.peer();
+  for (const link of peer?.session?.exchange.links.values() ?? []) {
+    if (plan.world.random() < 0.5) link.break();
+  }
+}
+
+function delayLinks(plan: FaultPlan): void {
+  const peer = plan.peer();
+  const links = [...(peer?.session?.exchange.links.values() ?? [])];
+  const delayMs = plan.world.random() * 2_000;
+  for (const link of links) link.delay(delayMs);
+  plan.later(() => {
+    for (const link of links) link.delay(0);
+  });
+}
+
+function slowDown(plan: FaultPlan): void {
+  const peer = plan.peer();
+  if (!peer) return;
+  const { bytesPerMs } = peer.up;
+  plan.world.flows.resize(peer.up, bytesPerMs / 20);
+  plan.later(() => plan.world.flows.resize(peer.up, bytesPerMs));
+}
+
+/** Its download fails, and is started again when there is room. */
+function fillDisk(plan: FaultPlan): void {
+  const peer = plan.peer();
+  if (!peer) return;
+  peer.isDiskFull = true;
+  plan.later(() => {
+    peer.isDiskFull = false;
+    plan.restart(peer);
+  });
+}
+
+function failOrigin(plan: FaultPlan): void {
+  const { origin } = plan.world;
+  origin.isFailing = true;
+  origin.cut();
+  plan.later(() => {
+    origin.isFailing = false;
+  });
+}
+
+function cutOrigin(plan: FaultPlan): void {
+  plan.world.origin.cut();
+}

@@ -1,0 +1,171 @@
+// A simulated host: a disk, a link, and a session that drives the swarm machine as src/daemon/swarm-session.ts does. It
+// can crash, come back with its disk, run out of room, lie.
+
+import { Bitfield, type PeerId, type PeerInfo } from '../core/index.ts';
+import {
+  createSwarmState,
+  type SwarmEffect,
+  type SwarmEvent,
+  type SwarmState,
+  step,
+} from '../swarm/index.ts';
+import { Attendance } from './attendance.ts';
+import { Exchange } from './exchange.ts';
+import { Pipe } from './flows.ts';
+import type { Link, LinkNode } from './link.ts';
+import { PIECE_BYTES } from './options.ts';
+import { OriginReader } from './origin-reader.ts';
+import type { World, Zone } from './world.ts';
+
+/** As in src/daemon/swarm-session.ts. */
+const TICK_MS = 250;
+
+export interface HostFacts {
+  readonly index: number;
+  readonly zone: Zone;
+  readonly bytesPerMs: number;
+}
+
+/** One run of the host's daemon. A crash ends it, a restart begins another. */
+export interface Session {
+  readonly state: SwarmState;
+  readonly exchange: Exchange;
+  readonly reader: OriginReader;
+  readonly attendance: Attendance;
+}
+
+export class SimHost implements LinkNode {
+  readonly info: PeerInfo;
+  readonly index: number;
+  readonly zone: Zone;
+  readonly up: Pipe;
+  readonly down: Pipe;
+  /** Pieces on disk. */
+  readonly disk: Bitfield;
+  session: Session | undefined;
+  isCutOff = false;
+  isLiar = false;
+  isDiskFull = false;
+  finishedMs: number | undefined;
+  sentBytes = 0;
+  crossZoneBytes = 0;
+  #diskFreeAtMs = 0;
+  readonly #world: World;
+
+  constructor(world: World, { index, zone, bytesPerMs }: HostFacts) {
+    this.#world = world;
+    this.index = index;
+    this.zone = zone;
+    this.up = new Pipe(bytesPerMs);
+    this.down = new Pipe(bytesPerMs);
+    this.disk = new Bitfield(world.map.pieceCount);
+    this.info = {
+      id: index.toString(16).padStart(32, '0') as PeerId,
+      publicKey: new Uint8Array(32),
+      host: 'sim',
+      port: index + 1,
+      role: index === 0 ? 'seed' : 'peer',
+      zone: zone.name,
+      hostname: `host-${index}`,
+      version: 'sim',
+    };
+  }
+
+  /** Starts the daemon and its download, with what is on disk. */
+  start(): void {
+    if (this.session) return;
+    const { map, options, random } = this.#world;
+    const rngSeed = Math.floor(random() * 2 ** 31);
+    const { id: self } = this.info;
+    const session = {
+      state: createSwarmState({ self, map, held: this.disk, rngSeed, limits: options.swarm }),
+      exchange: new Exchange(this.#world, this),
+      reader: new OriginReader(this.#world, this),
+      attendance: new Attendance(this.#world, this),
+    };
+    this.session = session;
+    session.attendance.start();
+    this.#tick(session);
+    this.#noteCompletion();
+  }
+
+  #tick(session: Session): void {
+    if (this.session !== session) return;
+    this.feed({ kind: 'tick' });
+    this.#world.agenda.after(TICK_MS, () => this.#tick(session));
+  }
+
+  /** The process is gone without a word. */
+  crash(): void {
+    const { session } = this;
+    this.session = undefined;
+    session?.reader.stop();
+    session?.exchange.stop();
+    session?.attendance.stop();
+    if (session) this.#world.checks.ended(session);
+  }
+
+  /** The download failed: the host leaves the swarm, as a daemon does when its last download of it ended. */
+  leave(): void {
+    this.session?.attendance.leave();
+    this.crash();
+  }
+
+  linkLost(link: Link): void {
+    this.session?.exchange.linkLost(link);
+    this.session?.attendance.linkLost(link);
+  }
+
+  feed(event: SwarmEvent): void {
+    const { session } = this;
+    if (!session) return;
+    const effects = step(session.state, event, this.#world.agenda.nowMs);
+    for (const effect of effects) if (this.session === session) this.#carryOut(session, effect);
+  }
+
+  #carryOut(session: Session, effect: SwarmEffect): void {
+    switch (effect.kind) {
+      case 'dial':
+        return session.exchange.dial(this.#world.host(effect.peer.id));
+      case 'request':
+        this.#world.checks.requested(this, session, effect.peer);
+        return session.exchange.request(effect.peer, effect.piece);
+      case 'cancel':
+        return session.exchange.cancel(effect.peer, effect.piece);
+      case 'announce':
+        this.#world.checks.announced(this, effect.piece);
+        return session.exchange.announce(effect.piece);
+      case 'ban':
+        return session.exchange.ban(effect.peer);
+      case 'read':
+        return session.reader.read(effect.readId, effect.pieces);
+      case 'holdReads':
+        return session.reader.hold(effect.hold);
+      case 'leaseDone':
+        return session.reader.leaseDone(effect.epoch, effect.error);
+    }
+  }
+
+  /** Writes a received piece, one after another, and tells the machine; `then` is called when it is on disk. */
+  store(piece: number, from: PeerId | 'origin', then: () => void = () => {}): void {
+    const { session } = this;
+    const { agenda, options } = this.#world;
+    const takesMs = (PIECE_BYTES * 1000) / options.diskBytesPerSecond;
+    this.#diskFreeAtMs = Math.max(this.#diskFreeAtMs, agenda.nowMs) + takesMs;
+    agenda.at(this.#diskFreeAtMs, () => {
+      if (this.session !== session || !session) return;
+      if (this.isDiskFull) return this.leave();
+      this.disk.add(piece);
+      this.#world.trace.note(piece, this.index);
+      this.feed({ kind: 'stored', piece, from });
+      this.#world.checks.stored(this, session);
+      this.#noteCompletion();
+      then();
+    });
+  }
+
+  #noteCompletion(): void {
+    if (!this.disk.isFull || !this.#world.unfinished.delete(this)) return;
+    this.finishedMs ??= this.#world.agenda.nowMs;
+  }
+}

@@ -1,0 +1,116 @@
+// `npm run sim`: simulates deliveries and prints what they cost. The only part of src/sim that touches the world.
+
+import { writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { DEFAULT_SIM_OPTIONS, type SimOptions } from './options.ts';
+import { plotCompletion } from './plot.ts';
+import { type SimResult, simulate } from './simulate.ts';
+
+const HELP = `usage: npm run sim -- [options]
+
+  --peers n      hosts that download (200)          --pieces n   pieces of 1 MiB (512)
+  --seed n       what chance is drawn from (1)      --seeds n    that many runs, with this and the next seeds (1)
+  --zones n      (1)                                --zone-mbit n  rate between a zone and the others (no limit)
+  --mbit n       rate of a host's link (1000)       --origin-mbit n  rate of the origin (as a link)
+  --slow share   peers with a quarter of the rate   --degree n   neighbours of a peer (as the scheduler's default)
+  --faults       crashes, partitions, lies, …       --twice      runs each seed twice and compares the traces
+  --json         one JSON object a run              --plot file  completion over time as SVG
+`;
+
+const NUMBERS = ['peers', 'pieces', 'seed', 'seeds', 'zones', 'zone-mbit', 'mbit', 'origin-mbit'] as const;
+const MORE_NUMBERS = ['slow', 'degree'] as const;
+
+type NumberName = (typeof NUMBERS)[number] | (typeof MORE_NUMBERS)[number];
+
+function readArguments() {
+  const text = { type: 'string' } as const;
+  const flag = { type: 'boolean', default: false } as const;
+  const numbers = Object.fromEntries([...NUMBERS, ...MORE_NUMBERS].map((name) => [name, text]));
+  const { values } = parseArgs({
+    options: { ...numbers, faults: flag, twice: flag, json: flag, help: flag, plot: text },
+  });
+  return values as Partial<Record<NumberName | 'plot', string>> &
+    Record<'faults' | 'twice' | 'json' | 'help', boolean>;
+}
+
+type Values = ReturnType<typeof readArguments>;
+
+function numberOf(values: Values, name: NumberName, fallback: number): number {
+  const number = Number(values[name] ?? fallback);
+  if (Number.isFinite(number) && number >= 0) return number;
+  process.stderr.write(`--${name}: not a number\n\n${HELP}`);
+  process.exit(2);
+}
+
+const BYTES_PER_MBIT = 125_000;
+
+function toOptions(values: Values): SimOptions {
+  const mbit = numberOf(values, 'mbit', 1000);
+  const zoneMbit = values['zone-mbit'] === undefined ? undefined : numberOf(values, 'zone-mbit', 0);
+  const degree = values.degree === undefined ? undefined : numberOf(values, 'degree', 0);
+  return {
+    ...DEFAULT_SIM_OPTIONS,
+    peers: Math.max(1, numberOf(values, 'peers', DEFAULT_SIM_OPTIONS.peers)),
+    pieces: Math.max(1, numberOf(values, 'pieces', DEFAULT_SIM_OPTIONS.pieces)),
+    zones: Math.max(1, numberOf(values, 'zones', 1)),
+    slow: numberOf(values, 'slow', 0),
+    faults: values.faults,
+    linkBytesPerSecond: mbit * BYTES_PER_MBIT,
+    originBytesPerSecond: numberOf(values, 'origin-mbit', mbit) * BYTES_PER_MBIT,
+    ...(zoneMbit !== undefined && { zoneBytesPerSecond: zoneMbit * BYTES_PER_MBIT }),
+    ...(degree !== undefined && { scheduler: { degree } }),
+  };
+}
+
+function run(options: SimOptions, twice: boolean): SimResult {
+  const result = simulate(options);
+  if (!twice || result.violation !== undefined) return result;
+  const again = simulate(options);
+  if (again.traceHash === result.traceHash) return result;
+  return { ...result, violation: `two runs differ: ${result.traceHash} and ${again.traceHash}` };
+}
+
+/** The figures, without the long list. */
+function figures({ finishSeconds, ...rest }: SimResult): Record<string, unknown> {
+  const rounded = Object.entries(rest).map(([name, value]) => [
+    name,
+    typeof value === 'number' && !Number.isInteger(value) ? Number(value.toFixed(4)) : value,
+  ]);
+  return { completed: finishSeconds.length, ...Object.fromEntries(rounded) };
+}
+
+function show(result: SimResult, asJson: boolean, wallSeconds: number): void {
+  const all = { ...figures(result), wallSeconds: Number(wallSeconds.toFixed(2)) };
+  if (asJson) process.stdout.write(`${JSON.stringify(all)}\n`);
+  else for (const [name, value] of Object.entries(all)) process.stdout.write(`${name.padEnd(26)} ${value}\n`);
+}
+
+/** How to see a failing seed again. */
+function replay(seed: number): string {
+  const args = process.argv
+    .slice(2)
+    .join(' ')
+    .replaceAll(/--seeds?[ =]\d+/gu, '');
+  return `npm run sim -- ${args} --seed ${seed}`.replaceAll(/ +/gu, ' ');
+}
+
+function main(): void {
+  const values = readArguments();
+  if (values.help) {
+    process.stdout.write(HELP);
+    return;
+  }
+  const options = toOptions(values);
+  const first = numberOf(values, 'seed', 1);
+  for (let seed = first; seed < first + numberOf(values, 'seeds', 1); seed += 1) {
+    const startedMs = performance.now();
+    const result = run({ ...options, seed }, values.twice);
+    show(result, values.json, (performance.now() - startedMs) / 1000);
+    if (values.plot !== undefined) writeFileSync(values.plot, plotCompletion(result));
+    if (result.violation === undefined) continue;
+    process.stderr.write(`seed ${seed}: ${result.violation}\nreplay: ${replay(seed)}\n`);
+    process.exitCode = 1;
+  }
+}
+
+main();

@@ -1,0 +1,67 @@
+// What a simulation is told, and the defaults.
+
+import { MiB } from '../core/index.ts';
+import type { SchedulerLimits } from '../scheduler/index.ts';
+import type { SwarmLimits } from '../swarm/index.ts';
+
+export interface SimOptions {
+  /** Hosts that download; the seed is one more. Default 200. */
+  readonly peers: number;
+  /** Pieces of 1 MiB. Default 512. */
+  readonly pieces: number;
+  readonly seed: number;
+  /** Default 1. */
+  readonly zones: number;
+  /** Share of the peers whose link has a quarter of the rate. Default 0. */
+  readonly slow: number;
+  readonly faults: boolean;
+  /** Bytes per second of a host's link, each way. Default 125 MB/s (1 Gbit/s). */
+  readonly linkBytesPerSecond: number;
+  /** Bytes per second that the origin gives; default as a host's link. */
+  readonly originBytesPerSecond: number;
+  /** Bytes per second between a zone and the others, each way; default unlimited. */
+  readonly zoneBytesPerSecond: number;
+  readonly diskBytesPerSecond: number;
+  readonly latencyMs: number;
+  readonly zoneLatencyMs: number;
+  /** From a request to the origin to its first byte. Default 20 ms. */
+  readonly originLatencyMs: number;
+  /** The peers come at random within this time after the seed. Default 20 ms. */
+  readonly arrivalMs: number;
+  readonly swarm: Partial<SwarmLimits>;
+  readonly scheduler: Partial<SchedulerLimits>;
+}
+
+export const DEFAULT_SIM_OPTIONS: SimOptions = {
+  peers: 200,
+  pieces: 512,
+  seed: 1,
+  zones: 1,
+  slow: 0,
+  faults: false,
+  linkBytesPerSecond: 125_000_000,
+  originBytesPerSecond: 125_000_000,
+  zoneBytesPerSecond: Number.POSITIVE_INFINITY,
+  diskBytesPerSecond: 1_000_000_000,
+  latencyMs: 0.2,
+  zoneLatencyMs: 2,
+  originLatencyMs: 20,
+  arrivalMs: 20,
+  swarm: {},
+  scheduler: {},
+};
+
+/** Links of slow hosts go at this part of the rate. */
+export const SLOW_FACTOR = 0.25;
+
+export const PIECE_BYTES = MiB;
+
+/** F/B · (1 + ⌊log2 N⌋/M), and not less than the slowest link needs for the bytes. */
+export function boundSeconds(options: SimOptions): number {
+  const { peers, pieces, linkBytesPerSecond, originBytesPerSecond, slow } = options;
+  const totalBytes = pieces * PIECE_BYTES;
+  const alone = totalBytes / linkBytesPerSecond;
+  const spread = alone * (1 + Math.floor(Math.log2(peers)) / pieces);
+  const slowest = slow > 0 ? alone / SLOW_FACTOR : alone;
+  return Math.max(spread, slowest, totalBytes / originBytesPerSecond);
+}

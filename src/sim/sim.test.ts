@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { DEFAULT_SIM_OPTIONS, PIECE_BYTES, type SimOptions } from './options.ts';
+import { plotCompletion } from './plot.ts';
+import { simulate } from './simulate.ts';
+
+/** No latency to speak of and a disk that takes no time, so that times can be reckoned by hand. */
+const IDEAL: Partial<SimOptions> = {
+  latencyMs: 0.001,
+  zoneLatencyMs: 0.001,
+  originLatencyMs: 0.001,
+  arrivalMs: 0.001,
+  diskBytesPerSecond: Number.MAX_SAFE_INTEGER,
+};
+
+/** What one piece takes over a link. */
+const PIECE_SECONDS = PIECE_BYTES / DEFAULT_SIM_OPTIONS.linkBytesPerSecond;
+
+function assertNear(actual: number, expected: number, tolerance = 0.02): void {
+  assert.ok(Math.abs(actual - expected) <= expected * tolerance, `${actual}, where ${expected} is expected`);
+}
+
+test('one peer and one piece take a piece time from the origin and one from the seed', () => {
+  const result = simulate({ ...IDEAL, peers: 1, pieces: 1 });
+  assertNear(result.makespanSeconds, 2 * PIECE_SECONDS);
+  assert.equal(result.originBytesRatio, 1);
+  assert.equal(result.originRequests, 1);
+  assert.equal(result.seedCopies, 1);
+});
+
+test('one peer gets many pieces a little after the seed has read them', () => {
+  const result = simulate({ ...IDEAL, peers: 1, pieces: 64 });
+  assertNear(result.makespanSeconds, 65 * PIECE_SECONDS, 0.05);
+  assert.equal(result.seedCopies, 1);
+});
+
+test('an origin slower than the links is what the swarm waits for', () => {
+  const originBytesPerSecond = DEFAULT_SIM_OPTIONS.linkBytesPerSecond / 10;
+  const result = simulate({ ...IDEAL, peers: 8, pieces: 32, originBytesPerSecond });
+  assertNear(result.makespanSeconds, 32 * 10 * PIECE_SECONDS, 0.08);
+  assert.equal(result.originBytesRatio, 1);
+});
+
+test('without faults the origin is read exactly once and every peer completes', () => {
+  const result = simulate({ peers: 40, pieces: 64, zones: 3 });
+  assert.equal(result.violation, undefined);
+  assert.equal(result.finishSeconds.length, 40);
+  assert.equal(result.originBytesRatio, 1);
+  assert.ok(result.makespanSeconds >= result.boundSeconds, 'nothing is faster than the bound');
+});
+
+test('the same seed gives the same run, another seed another', () => {
+  const options = { peers: 20, pieces: 48, zones: 2, slow: 0.2, faults: true };
+  const hashes = [1, 1, 2].map((seed) => simulate({ ...options, seed }).traceHash);
+  assert.equal(hashes[0], hashes[1]);
+  assert.notEqual(hashes[1], hashes[2]);
+});
+
+test('the plot shows a step for each peer', () => {
+  const svg = plotCompletion(simulate({ peers: 5, pieces: 8 }));
+  assert.match(svg, /^<svg /u);
+  assert.equal(svg.match(/H[\d.]+V[\d.]+/gu)?.length, 5);
+});

@@ -1,0 +1,98 @@
+// One simulation from its options to its figures.
+
+import { SimViolation } from './checks.ts';
+import { planFaults } from './faults.ts';
+import { boundSeconds, DEFAULT_SIM_OPTIONS, PIECE_BYTES, type SimOptions } from './options.ts';
+import { START_MS, World } from './world.ts';
+
+/** Without faults a swarm that takes so many times the bound hangs; after faults it gets so much time from their end. */
+const HANG_FACTOR = 20;
+const HANG_FLOOR_MS = 300_000;
+
+export interface SimResult {
+  readonly seed: number;
+  readonly peers: number;
+  readonly pieces: number;
+  readonly makespanSeconds: number;
+  readonly boundSeconds: number;
+  /** Makespan against the bound. */
+  readonly ratio: number;
+  /** Seconds until the half, and 99 % of the peers were complete. */
+  readonly p50: number;
+  readonly p99: number;
+  /** Bytes read from the origin against the size of the content. */
+  readonly originBytesRatio: number;
+  readonly originRequests: number;
+  /** Bytes that the seed sent against the size of the content. */
+  readonly seedCopies: number;
+  /** Bytes between zones against the least possible, one copy to each zone but the seed's; 0 with one zone. */
+  readonly crossZoneRatio: number;
+  readonly schedulerMessagesPerPeer: number;
+  /** Bytes sent to somebody who had them by then, against all that were needed. */
+  readonly wastedRatio: number;
+  readonly faults: number;
+  readonly events: number;
+  readonly traceHash: string;
+  /** What went wrong; absent where nothing did. */
+  readonly violation?: string;
+  /** When each peer was complete, ascending. */
+  readonly finishSeconds: readonly number[];
+}
+
+export function simulate(partial: Partial<SimOptions>): SimResult {
+  const options: SimOptions = { ...DEFAULT_SIM_OPTIONS, ...partial };
+  const world = new World(options);
+  world.start();
+  const boundMs = boundSeconds(options) * 1000;
+  const faultsEndMs = options.faults ? planFaults(world, boundMs) : START_MS;
+  const violation = runChecked(world, faultsEndMs + Math.max(HANG_FLOOR_MS, HANG_FACTOR * boundMs));
+  return { ...measure(world), ...(violation !== undefined && { violation }) };
+}
+
+function runChecked(world: World, untilMs: number): string | undefined {
+  try {
+    if (world.run(untilMs)) return undefined;
+    const stuck = [...world.unfinished]
+      .slice(0, 5)
+      .map(({ index, disk }) => `host ${index} has ${disk.count}`);
+    return `${world.unfinished.size} hosts do not complete: ${stuck.join(', ')}`;
+  } catch (error) {
+    if (!(error instanceof SimViolation)) throw error;
+    return `at ${((world.agenda.nowMs - START_MS) / 1000).toFixed(3)} s: ${error.message}`;
+  }
+}
+
+function measure(world: World): SimResult {
+  const { options, hosts, checks, origin, agenda, trace } = world;
+  const totalBytes = options.pieces * PIECE_BYTES;
+  const finishSeconds = hosts
+    .slice(1)
+    .flatMap(({ finishedMs }) => (finishedMs === undefined ? [] : [(finishedMs - START_MS) / 1000]))
+    .toSorted((left, right) => left - right);
+  const makespanSeconds = finishSeconds.at(-1) ?? Number.NaN;
+  const crossBytes = hosts.reduce((sum, host) => sum + host.crossZoneBytes, 0);
+  return {
+    seed: options.seed,
+    peers: options.peers,
+    pieces: options.pieces,
+    makespanSeconds,
+    boundSeconds: boundSeconds(options),
+    ratio: makespanSeconds / boundSeconds(options),
+    p50: quantile(finishSeconds, 0.5),
+    p99: quantile(finishSeconds, 0.99),
+    originBytesRatio: origin.bytes / totalBytes,
+    originRequests: origin.requests,
+    seedCopies: world.seed.sentBytes / totalBytes,
+    crossZoneRatio: options.zones > 1 ? crossBytes / (totalBytes * (options.zones - 1)) : 0,
+    schedulerMessagesPerPeer: checks.schedulerMessages / options.peers,
+    wastedRatio: checks.wastedBytes / (totalBytes * options.peers),
+    faults: checks.faults,
+    events: agenda.ran,
+    traceHash: trace.hash,
+    finishSeconds,
+  };
+}
+
+function quantile(ascending: readonly number[], share: number): number {
+  return ascending[Math.max(0, Math.ceil(ascending.length * share) - 1)] ?? Number.NaN;
+}

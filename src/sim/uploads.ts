@@ -1,0 +1,108 @@
+// What a host gives: carries out the upload queue's decisions, as src/daemon/uploads.ts does, as transfers.
+
+import type { Wish } from '../swarm/index.ts';
+import { addWish, createUploadQueue, endServe, nextWish, removeChild, removeWish } from '../swarm/index.ts';
+import { type Channel, otherEnd } from './exchange.ts';
+import type { Transfer } from './flows.ts';
+import type { SimHost } from './host.ts';
+import type { Link } from './link.ts';
+import { PIECE_BYTES } from './options.ts';
+import type { World } from './world.ts';
+
+/** As in src/daemon/uploads.ts. */
+const BUSY_RETRY_MS = 250;
+
+/** Of a liar's pieces, so many are corrupt. */
+const LIE_SHARE = 0.3;
+
+interface Asked extends Wish {
+  readonly via: Channel;
+}
+
+interface Serve {
+  readonly asked: Asked;
+  readonly child: SimHost;
+  readonly transfer: Transfer;
+}
+
+export class Uploads {
+  readonly #world: World;
+  readonly #host: SimHost;
+  readonly #queue = createUploadQueue();
+  readonly #running = new Set<Serve>();
+
+  constructor(world: World, host: SimHost) {
+    this.#world = world;
+    this.#host = host;
+  }
+
+  ask(via: Channel, piece: number): void {
+    const peer = otherEnd(via, this.#host).info.id;
+    const { snapshot } = this.#world;
+    const wish: Asked = { peer, channel: via.id, snapshot, piece, sizeBytes: PIECE_BYTES, via };
+    if (addWish(this.#queue, wish)) this.#pump();
+    else this.#host.session?.exchange.reject(via, piece, 'busy', BUSY_RETRY_MS);
+  }
+
+  cancel(via: Channel, piece: number): void {
+    const child = otherEnd(via, this.#host);
+    if (removeWish(this.#queue, child.info.id, via.id, piece)) return;
+    for (const serve of this.#running) {
+      if (serve.asked.via === via && serve.asked.piece === piece) this.#abort(serve);
+    }
+  }
+
+  /** The link is gone, and all that was asked over it. */
+  forget(link: Link): void {
+    for (const serve of this.#running) if (serve.asked.via.link === link) this.#abort(serve);
+    for (const end of link.ends) {
+      const host = end as SimHost;
+      if (host !== this.#host && host.info) removeChild(this.#queue, host.info.id);
+    }
+  }
+
+  stop(): void {
+    for (const { transfer, asked } of this.#running) {
+      this.#world.flows.stop(transfer);
+      asked.via.link.transfers.delete(transfer);
+    }
+    this.#running.clear();
+  }
+
+  #pump(): void {
+    for (let wish = nextWish(this.#queue); wish; wish = nextWish(this.#queue)) this.#serve(wish as Asked);
+    this.#world.checks.uploading(this.#running.size, this.#queue.limits.maxActive);
+  }
+
+  #serve(asked: Asked): void {
+    const child = otherEnd(asked.via, this.#host);
+    const pipes = this.#world.pipes(this.#host, child);
+    const transfer = this.#world.flows.start(pipes, asked.sizeBytes, () => this.#sent(serve));
+    const serve: Serve = { asked, child, transfer };
+    this.#running.add(serve);
+    asked.via.link.carry(transfer);
+  }
+
+  #sent(serve: Serve): void {
+    const { asked, child } = serve;
+    const { sizeBytes, piece, via } = asked;
+    this.#host.sentBytes += sizeBytes;
+    if (child.zone !== this.#host.zone) this.#host.crossZoneBytes += sizeBytes;
+    const isCorrupt = this.#host.isLiar && this.#world.random() < LIE_SHARE;
+    via.link.send(() => child.session?.exchange.onPiece(this.#host, piece, isCorrupt));
+    this.#end(serve);
+  }
+
+  #abort(serve: Serve): void {
+    const leftBytes = this.#world.flows.stop(serve.transfer);
+    this.#world.checks.wastedBytes += serve.asked.sizeBytes - leftBytes;
+    this.#end(serve);
+  }
+
+  #end(serve: Serve): void {
+    this.#running.delete(serve);
+    serve.asked.via.link.transfers.delete(serve.transfer);
+    endServe(this.#queue, serve.asked.peer);
+    this.#pump();
+  }
+}
