@@ -22,8 +22,9 @@ export async function loadPieceHash(): Promise<LoadedPieceHash> {
 export async function loadNativePieceHash(): Promise<PieceHash | undefined> {
   try {
     const { blake3 } = await import('@napi-rs/blake-hash');
-    blake3(new Uint8Array(1));
-    return blake3;
+    const hash: PieceHash = (bytes) => blake3(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+    hash(new Uint8Array(1));
+    return hash;
   } catch {
     return undefined;
   }

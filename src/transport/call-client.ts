@@ -123,5 +123,5 @@ function plainDetails(value: unknown): ErrorDetails {
   const plain = Object.entries(value).filter(([, detail]) =>
     ['string', 'number', 'boolean'].includes(typeof detail),
   );
-  return Object.fromEntries(plain) as ErrorDetails;
+  return Object.fromEntries(plain);
 }
