@@ -33,6 +33,8 @@ const TASKS = {
   anax: () => [inCheckout('src/cli/anax.ts')],
   dfget: () => [inCheckout('src/cli/dfget.ts')],
   sim: () => [inCheckout('src/sim/main.ts')],
+  'bench:wire': () => [inCheckout('bench/wire/main.ts')],
+  'bench:store': () => [inCheckout('bench/store/main.ts')],
   check: () => CHECK,
   lint: () => [LINT],
   format: () => [['biome', 'check', '--write', '.']],
@@ -57,7 +59,7 @@ function finishBuild() {
   for (const command of ['anax', 'dfget']) chmodSync(join(root, 'dist', 'cli', `${command}.js`), 0o755);
 }
 
-const keepsFolder = ['demo', 'anax', 'dfget', 'sim'].includes(task);
+const keepsFolder = ['demo', 'anax', 'dfget', 'sim', 'bench:wire', 'bench:store'].includes(task);
 for (const [command, ...args] of commands()) {
   const result = spawnSync(command, args, {
     cwd: keepsFolder ? (process.env.INIT_CWD ?? process.cwd()) : root,
