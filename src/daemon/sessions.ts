@@ -43,8 +43,7 @@ export class Sessions {
 
   /** The session for a download: the running one, or a new one. Release it after use. */
   async use(snapshot: StoredSnapshot, credentials: Credentials): Promise<SessionUse> {
-    const entry = await this.#open(snapshot, credentials);
-    entry.users += 1;
+    const entry = await this.#open(snapshot, credentials, 1);
     let released = false;
     try {
       await entry.started;
@@ -62,20 +61,32 @@ export class Sessions {
     };
   }
 
-  async #open(snapshot: StoredSnapshot, credentials: Credentials): Promise<Entry> {
-    const known = this.#entries.get(snapshot.id);
-    if (known && (await isUsable(known))) {
-      known.session.addCredentials(credentials);
-      return known;
+  /** `users` is how many the entry gets at once, so that nobody ends it before they have it. */
+  async #open(snapshot: StoredSnapshot, credentials: Credentials, users: number): Promise<Entry> {
+    const entry = (await this.#usable(snapshot.id)) ?? this.#begin(snapshot);
+    entry.session.addCredentials(credentials);
+    entry.users += users;
+    return entry;
+  }
+
+  /** The running session, if it is of use. One that is not has ended when this returns. */
+  async #usable(id: SnapshotId): Promise<Entry | undefined> {
+    for (;;) {
+      await this.#ending.get(id);
+      const known = this.#entries.get(id);
+      if (!known) return undefined;
+      const isGood = await isUsable(known);
+      if (this.#entries.get(id) !== known) continue;
+      if (isGood) return known;
+      await this.#end(known);
     }
-    if (known) await this.#end(known);
-    await this.#ending.get(snapshot.id);
-    const late = this.#entries.get(snapshot.id);
-    if (late) return late;
+  }
+
+  #begin(snapshot: StoredSnapshot): Entry {
     const session = new SwarmSession(this.#options.deps(snapshot), snapshot);
-    session.addCredentials(credentials);
     const entry = { session, started: session.start(), users: 0 };
-    entry.started.catch(() => undefined);
+    // One that could not begin is in nobody's way: the next download tries again.
+    entry.started.catch(() => this.#endLater(entry));
     this.#entries.set(snapshot.id, entry);
     return entry;
   }
@@ -144,7 +155,7 @@ export class Sessions {
     const known = this.#entries.get(id);
     const snapshot = known ? undefined : this.#options.stored(id);
     const entry =
-      known ?? (snapshot && this.#options.keepServing ? await this.#open(snapshot, {}) : undefined);
+      known ?? (snapshot && this.#options.keepServing ? await this.#open(snapshot, {}, 0) : undefined);
     await entry?.started;
     return entry?.session;
   }
@@ -175,6 +186,9 @@ export class Sessions {
 async function isUsable({ session, users, started }: Entry): Promise<boolean> {
   if (session.isSpent) return false;
   if (users > 0) return true;
-  await started;
-  return session.isIntact();
+  const hasStarted = await started.then(
+    () => true,
+    () => false,
+  );
+  return hasStarted && session.isIntact();
 }

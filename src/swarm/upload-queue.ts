@@ -26,6 +26,8 @@ interface ChildState {
   readonly wishes: Map<string, Wish>;
   servedBytes: number;
   active: boolean;
+  /** Its link went while it was served; what it is then stays known until that serve has ended. */
+  left: boolean;
 }
 
 export interface UploadQueue {
@@ -49,6 +51,7 @@ const sentKey = (wish: Wish): string => `${wish.snapshot}/${wish.piece}`;
 /** Queues a wish; false where the child has too many waiting. */
 export function addWish(queue: UploadQueue, wish: Wish): boolean {
   const child = childOf(queue, wish.peer);
+  child.left = false;
   if (child.wishes.size >= queue.limits.maxQueuedPerPeer) return false;
   child.wishes.set(wishKey(wish.channel, wish.piece), wish);
   return true;
@@ -64,6 +67,7 @@ function childOf(queue: UploadQueue, peer: PeerId): ChildState {
     wishes: new Map(),
     servedBytes: Number.isFinite(servedBytes) ? servedBytes : 0,
     active: false,
+    left: false,
   };
   queue.children.set(peer, child);
   return child;
@@ -77,7 +81,7 @@ export function removeWish(queue: UploadQueue, peer: PeerId, channel: number, pi
 /** The next wish to serve, if a place is free. The caller serves it and then calls `endServe`. */
 export function nextWish(queue: UploadQueue): Wish | undefined {
   if (queue.active >= queue.limits.maxActive) return undefined;
-  const child = leastServed(queue);
+  const child = leastServed(queue, (candidate) => hasUnsent(queue, candidate)) ?? leastServed(queue);
   const wish = child && leastSent(queue, child);
   if (!child || !wish) return undefined;
   child.wishes.delete(wishKey(wish.channel, wish.piece));
@@ -88,13 +92,22 @@ export function nextWish(queue: UploadQueue): Wish | undefined {
   return wish;
 }
 
-function leastServed(queue: UploadQueue): ChildState | undefined {
+function leastServed(
+  queue: UploadQueue,
+  fits: (child: ChildState) => boolean = () => true,
+): ChildState | undefined {
   let best: ChildState | undefined;
   for (const child of queue.children.values()) {
     if (child.active || child.wishes.size === 0) continue;
-    if (!best || child.servedBytes < best.servedBytes) best = child;
+    if ((!best || child.servedBytes < best.servedBytes) && fits(child)) best = child;
   }
   return best;
+}
+
+/** Whether a child wishes for something that was never sent to anybody. */
+function hasUnsent(queue: UploadQueue, child: ChildState): boolean {
+  for (const wish of child.wishes.values()) if (!queue.sent.has(sentKey(wish))) return true;
+  return false;
 }
 
 function leastSent(queue: UploadQueue, child: ChildState): Wish | undefined {
@@ -121,10 +134,15 @@ function noteSent(queue: UploadQueue, wish: Wish): void {
 export function endServe(queue: UploadQueue, peer: PeerId): void {
   const child = queue.children.get(peer);
   queue.active -= 1;
-  if (child) child.active = false;
+  if (!child) return;
+  child.active = false;
+  if (child.left) queue.children.delete(peer);
 }
 
 /** The link to a child is gone: its wishes are, too. Its running serve still ends by `endServe`. */
 export function removeChild(queue: UploadQueue, peer: PeerId): void {
-  queue.children.delete(peer);
+  const child = queue.children.get(peer);
+  child?.wishes.clear();
+  if (child?.active) child.left = true;
+  else queue.children.delete(peer);
 }
