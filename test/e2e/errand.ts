@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { type ErrorCode, type ErrorRecord, errorTable } from '../../src/core/index.ts';
@@ -17,6 +18,9 @@ import { listedFiles, temporaryFolder } from './support.ts';
 
 /** Part of every token and header value in these tests; nothing that dfget writes may contain it. */
 export const SECRET = 'S3CR3T';
+
+/** These tests are mostly starts of dfget, which take half the time with it. Node checks what is in it. */
+const COMPILE_CACHE = join(tmpdir(), 'anax-e2e-compile-cache');
 
 export interface Errand {
   readonly folder: string;
@@ -40,6 +44,7 @@ export async function errand(
     ANAX_CACHE_DIR: cache,
     ANAX_SOCKET: join(folder, 'no-daemon.sock'),
     ANAX_RETRY_WAIT: '1s',
+    NODE_COMPILE_CACHE: COMPILE_CACHE,
     ...env,
   };
   const start: Errand['start'] = (url, flags, onLine) => {
