@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { AnaxError, type PeerId, type SnapshotId, silentLogger } from '../core/index.ts';
+import type { OutgoingMessage, PeerLink, PieceToSend } from '../transport/index.ts';
+import { Uploads } from './uploads.ts';
+
+const SNAPSHOT = 'ab'.repeat(32) as SnapshotId;
+const PROOF = { digest: new Uint8Array(32), signer: 'r' as PeerId, signature: new Uint8Array(64) };
+
+/** A link whose sends end when the test says so. */
+class FakeLink {
+  readonly sending: { piece: number; done: () => void; fail: (error: Error) => void }[] = [];
+  readonly said: OutgoingMessage[] = [];
+
+  send(message: OutgoingMessage): void {
+    this.said.push(message);
+  }
+
+  async sendPiece({ piece, read }: PieceToSend): Promise<void> {
+    await read(0, Buffer.alloc(10));
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.sending.push({ piece, done: resolve, fail: reject });
+    await promise;
+  }
+}
+
+function ask(uploads: Uploads, link: FakeLink, peer: string, piece: number): void {
+  uploads.ask({
+    peer: peer as PeerId,
+    channel: 1,
+    snapshot: SNAPSHOT,
+    piece,
+    sizeBytes: 10,
+    link: link as unknown as PeerLink,
+    source: { sizeBytes: 10, proof: PROOF, read: async (_offset, target) => void target.fill(piece) },
+  });
+}
+
+async function settle(): Promise<void> {
+  for (let turn = 0; turn < 5; turn += 1) await new Promise(setImmediate);
+}
+
+test('four children are served at once, each one piece at a time, and others when some are done', async () => {
+  const uploads = new Uploads(silentLogger);
+  const links = Array.from({ length: 5 }, () => new FakeLink());
+  for (const [at, link] of links.entries())
+    for (const piece of [1, 2]) ask(uploads, link, `peer-${at}`, piece);
+  await settle();
+  assert.deepEqual(
+    links.map((link) => link.sending.length),
+    [1, 1, 1, 1, 0],
+  );
+  for (const link of links.slice(0, 2)) link.sending[0]?.done();
+  await settle();
+  assert.equal(links[4]?.sending.length, 1);
+  assert.equal(
+    links.reduce((sum, link) => sum + link.sending.length, 0),
+    6,
+  );
+  assert.equal(uploads.bytesSent, 20);
+});
+
+test('a send that fails counts nothing and makes room', async () => {
+  const uploads = new Uploads(silentLogger);
+  const link = new FakeLink();
+  ask(uploads, link, 'a', 1);
+  ask(uploads, link, 'a', 2);
+  await settle();
+  link.sending[0]?.fail(new AnaxError('network_unreachable'));
+  await settle();
+  assert.equal(link.sending[1]?.piece, 2);
+  assert.equal(uploads.bytesSent, 0);
+});
+
+test('beyond what may wait a child is told that the host is busy', async () => {
+  const uploads = new Uploads(silentLogger);
+  const link = new FakeLink();
+  for (let piece = 0; piece < 66; piece += 1) ask(uploads, link, 'a', piece);
+  await settle();
+  assert.equal(link.sending.length, 1);
+  assert.deepEqual(link.said, [{ kind: 'reject', channel: 1, piece: 65, code: 'busy', retryAfterMs: 250 }]);
+});
+
+test('what was taken back, or asked by a child that left, is not sent', async () => {
+  const uploads = new Uploads(silentLogger);
+  const [one, other] = [new FakeLink(), new FakeLink()];
+  for (const piece of [1, 2, 3]) ask(uploads, one, 'a', piece);
+  for (const piece of [4, 5]) ask(uploads, other, 'b', piece);
+  await settle();
+  uploads.cancel('a' as PeerId, 1, 2);
+  uploads.forget('b' as PeerId);
+  one.sending[0]?.done();
+  other.sending[0]?.done();
+  await settle();
+  assert.deepEqual(
+    one.sending.map(({ piece }) => piece),
+    [1, 3],
+  );
+  assert.equal(other.sending.length, 1);
+});
