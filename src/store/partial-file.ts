@@ -145,10 +145,11 @@ export class PartialFile {
 
   /** Makes everything written before the call durable. Throws what the disk says. */
   async flush(): Promise<void> {
-    await this.#flushing?.catch(() => undefined);
+    // The running flush may have begun before the last writes. Others who waited for it may have begun the next one,
+    // which has them: nothing is left to flush then, but it is not durable before that one ends, too.
+    while (this.#flushing) await this.#flushing.catch(() => undefined);
     if (this.#owedDrops.size > 0) await this.#settleDrops();
-    if (this.#unsynced.size === 0) return;
-    // Two callers may have waited for the same flush: the later one's pieces are in the earlier one's new flush.
+    if (this.#unsynced.size === 0 && !this.#flushing) return;
     this.#flushing ??= this.#flushNow().finally(() => {
       this.#flushing = undefined;
     });
