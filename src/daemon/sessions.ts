@@ -63,21 +63,23 @@ export class Sessions {
 
   /** `users` is how many the entry gets at once, so that nobody ends it before they have it. */
   async #open(snapshot: StoredSnapshot, credentials: Credentials, users: number): Promise<Entry> {
-    const entry = (await this.#usable(snapshot.id)) ?? this.#begin(snapshot);
+    await this.#endUnusable(snapshot.id);
+    // Another may have begun one meanwhile.
+    const entry = this.#entries.get(snapshot.id) ?? this.#begin(snapshot);
     entry.session.addCredentials(credentials);
     entry.users += users;
     return entry;
   }
 
-  /** The running session, if it is of use. One that is not has ended when this returns. */
-  async #usable(id: SnapshotId): Promise<Entry | undefined> {
+  /** Ends the running session if it is of no more use. */
+  async #endUnusable(id: SnapshotId): Promise<void> {
     for (;;) {
       await this.#ending.get(id);
       const known = this.#entries.get(id);
-      if (!known) return undefined;
+      if (!known) return;
       const isGood = await isUsable(known);
       if (this.#entries.get(id) !== known) continue;
-      if (isGood) return known;
+      if (isGood) return;
       await this.#end(known);
     }
   }
