@@ -143,11 +143,11 @@ test('after a file failed and all else is done, the next use begins anew', async
 test('a use that begins while another file is under way does not take it from the first', async (context) => {
   const host = await hostOf(context, true);
   const gate = Promise.withResolvers<void>();
-  const { get } = host.source;
+  const get = host.source.get.bind(host.source);
   host.source.get = async function* (ref, file, range, sourceContext) {
     if (file.sizeBytes === 200) await gate.promise;
     else throw new AnaxError('file_not_found', file.path);
-    yield* get.call(host.source, ref, file, range, sourceContext);
+    yield* get(ref, file, range, sourceContext);
   };
   const first = await host.sessions.use(host.snapshot, {});
   await assert.rejects(first.session.waitFor(digestAt(host, 0)), (error) => hasCode(error, 'file_not_found'));
@@ -161,7 +161,7 @@ test('a use that begins while another file is under way does not take it from th
 
 test("a session that could not begin is in nobody's way", async (context) => {
   const host = await hostOf(context, true);
-  const { open } = host.store;
+  const open = host.store.open.bind(host.store);
   host.store.open = async () => {
     throw new AnaxError('disk_full');
   };
@@ -188,13 +188,13 @@ test('with several callers the one whose credentials the hub takes reads for all
   const host = await hostOf(context, true);
   const tried: (string | undefined)[] = [];
   const gate = Promise.withResolvers<void>();
-  const { get } = host.source;
+  const get = host.source.get.bind(host.source);
   host.source.get = async function* (ref, file, range, sourceContext) {
     await gate.promise;
     const token = sourceContext.credentials.token?.reveal();
     tried.push(token);
     if (token !== 'good') throw new AnaxError('access_denied', file.path);
-    yield* get.call(host.source, ref, file, range, sourceContext);
+    yield* get(ref, file, range, sourceContext);
   };
   const good = await host.sessions.use(host.snapshot, { token: new Secret('good') });
   await host.sessions.use(host.snapshot, { token: new Secret('bad') });
