@@ -29,7 +29,7 @@ const LIES: readonly { readonly lie: LieName; readonly complaint: string; readon
   { lie: 'wrong byte', complaint: 'peer served wrong bytes', asked: UNDER_WAY },
   { lie: 'other piece', complaint: 'peer served wrong bytes', asked: UNDER_WAY },
   // Who signed may be a reader that this host has not heard of: it is asked again, ever more rarely.
-  { lie: 'forged proof', complaint: 'peer served unproven bytes', asked: 2 * UNDER_WAY },
+  { lie: 'forged proof', complaint: 'peer served unproven bytes', asked: 3 * UNDER_WAY },
 ];
 
 function complaints(node: DaemonNode, message: string, peer: string): number {
@@ -40,7 +40,7 @@ function complaints(node: DaemonNode, message: string, peer: string): number {
 }
 
 for (const { lie, complaint, asked } of LIES) {
-  test(`a peer that serves a ${lie} harms nobody, is named, and is not asked again`, async (context) => {
+  test(`a peer that lies (${lie}) harms nobody, is named, and is not asked again`, async (context) => {
     const hub = await modelHub(context, { sizeMiB: 48 });
     const { peers, scheduler } = await cluster(context, hub, { peers: PEERS });
     const folder = await temporaryFolder(context);
