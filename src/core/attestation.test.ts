@@ -79,3 +79,12 @@ test('an identity comes back from its PEM text', () => {
   assert.equal(back.id, identity.id);
   assert.deepEqual(back.publicKey, identity.publicKey);
 });
+
+test('a grant that came before its scheduler was known is taken then', () => {
+  const { grant, scheduler } = setUp();
+  const trust = new TrustedReaders(snapshot);
+  assert.equal(trust.add(grant), false);
+  assert.deepEqual(trust.trustScheduler(createIdentity().publicKey), []);
+  assert.deepEqual(trust.trustScheduler(scheduler.publicKey), [grant]);
+  assert.equal(trust.grants().length, 1);
+});

@@ -151,23 +151,35 @@ export function signVerdict(
   return { ...finding, blob: blob.digest, signer: reader.id, signature };
 }
 
+/** Grants kept whose scheduler is not known (yet), in one swarm. */
+const MAX_PENDING_GRANTS = 64;
+
 /**
  * The readers that one snapshot's swarm believes: those with a grant of a trusted scheduler. Grants arrive from
- * anybody; only properly signed ones are taken.
+ * anybody; only properly signed ones are taken. A neighbour may send one before this host knows the scheduler that
+ * signed it: such are kept, and tried again when a scheduler becomes known.
  */
 export class TrustedReaders {
   readonly #snapshot: SnapshotId;
   readonly #schedulers: KeyObject[] = [];
   readonly #readers = new Map<PeerId, { grant: ReaderGrant; key: KeyObject }>();
+  #pending: ReaderGrant[] = [];
 
   constructor(snapshot: SnapshotId) {
     this.#snapshot = snapshot;
   }
 
-  /** Grants that this scheduler signed are taken from now on, beside those of earlier ones. */
-  trustScheduler(publicKey: Uint8Array): void {
+  /**
+   * Grants that this scheduler signed are taken from now on, beside those of earlier ones. Returns the grants that were
+   * waiting for it.
+   */
+  trustScheduler(publicKey: Uint8Array): ReaderGrant[] {
     const key = toPublicKey(publicKey);
-    if (!this.#schedulers.some((known) => known.equals(key))) this.#schedulers.push(key);
+    if (this.#schedulers.some((known) => known.equals(key))) return [];
+    this.#schedulers.push(key);
+    const waiting = this.#pending;
+    this.#pending = [];
+    return waiting.filter((grant) => this.add(grant));
   }
 
   /** Takes a grant; whether it was valid and new. */
@@ -177,7 +189,10 @@ export class TrustedReaders {
     const known = this.#readers.get(id);
     if (known && known.grant.epoch >= grant.epoch) return false;
     const message = grantMessage(grant.snapshot, grant.epoch, grant.readerKey);
-    if (!this.#schedulers.some((key) => verify(null, message, key, grant.signature))) return false;
+    if (!this.#schedulers.some((key) => verify(null, message, key, grant.signature))) {
+      this.#pending = [...this.#pending, grant].slice(-MAX_PENDING_GRANTS);
+      return false;
+    }
     this.#readers.set(id, { grant, key: toPublicKey(grant.readerKey) });
     return true;
   }

@@ -177,7 +177,7 @@ export class SwarmSession {
 
   /** Grants of this scheduler are believed. */
   trustScheduler(key: Uint8Array): void {
-    this.#context.trust.trustScheduler(key);
+    this.#tell(this.#context.trust.trustScheduler(key));
   }
 
   /** What the scheduler is told when this host takes part, and again after it came back. */
@@ -222,7 +222,10 @@ export class SwarmSession {
 
   /** New grants make more pieces provable: pass the grants on, and say what can be given now. */
   #takeGrants(grants: readonly ReaderGrant[]): void {
-    const taken = grants.filter((grant) => this.#context.trust.add(grant));
+    this.#tell(grants.filter((grant) => this.#context.trust.add(grant)));
+  }
+
+  #tell(taken: ReaderGrant[]): void {
     if (taken.length === 0) return;
     this.exchange.broadcast((channel) => ({ kind: 'grants', channel: channel.id, grants: taken }));
     if (this.heldPieces > 0) this.exchange.reannounce();
