@@ -51,9 +51,21 @@ export class PieceMap {
     return this.#byDigest.get(digest);
   }
 
-  /** Finds a piece's blob by binary search. */
   locate(piece: number): PieceAddress {
-    assert(piece >= 0 && piece < this.pieceCount, `piece ${piece} of ${this.pieceCount}`);
+    const blob = this.#blobOf(piece);
+    const index = piece - blob.pieces.start;
+    return { blob, index, sizeBytes: pieceSize(blob, index) };
+  }
+
+  /** Length of a piece, in bytes. */
+  sizeOf(piece: number): number {
+    const blob = this.#blobOf(piece);
+    return pieceSize(blob, piece - blob.pieces.start);
+  }
+
+  /** Finds a piece's blob by binary search. */
+  #blobOf(piece: number): MappedBlob {
+    assert(piece >= 0 && piece < this.pieceCount, 'a piece of this snapshot');
     let low = 0;
     let high = this.blobs.length - 1;
     while (low < high) {
@@ -63,7 +75,6 @@ export class PieceMap {
     }
     const blob = this.blobs[low];
     assert(blob, 'a map with pieces has blobs');
-    const index = piece - blob.pieces.start;
-    return { blob, index, sizeBytes: pieceSize(blob, index) };
+    return blob;
   }
 }

@@ -41,6 +41,6 @@ export function pieceCount({ sizeBytes, pieceLengthBytes }: Geometry): number {
 
 /** Length of piece `index`, in bytes. */
 export function pieceSize(geometry: Geometry, index: number): number {
-  assert(index >= 0 && index < pieceCount(geometry), `piece ${index} is outside the blob`);
+  assert(index >= 0 && index < pieceCount(geometry), 'a piece of the blob');
   return Math.min(geometry.pieceLengthBytes, geometry.sizeBytes - index * geometry.pieceLengthBytes);
 }

@@ -219,6 +219,7 @@ export class Exchange implements ChannelOwner {
       piece,
       sizeBytes,
       signal: cancelled,
+      onBegun: () => this.#context.feed({ kind: 'begun', peer: channel.peer, piece }),
     });
     try {
       const finding = this.#verify(piece, received.bytes, received.proof);

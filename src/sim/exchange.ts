@@ -183,6 +183,11 @@ export class Exchange {
     channel.link.send(() => parent.session?.exchange.uploads.cancel(channel, piece));
   }
 
+  onBegun(parent: SimHost, piece: number): void {
+    if (!this.#requests.get(parent)?.has(piece)) return;
+    this.#host.feed({ kind: 'begun', peer: parent.info.id, piece });
+  }
+
   /** A whole piece is here. One that was cancelled meanwhile is dropped. */
   onPiece(parent: SimHost, piece: number, isCorrupt: boolean): void {
     if (!this.#requests.get(parent)?.delete(piece)) {

@@ -1,27 +1,30 @@
-// Bytes under way as fluids. A pipe (a host's uplink, a zone's, the origin's) is shared evenly by its transfers; a
-// transfer goes at the least of its shares. A change of a pipe touches the transfers of that pipe only.
+// Bytes under way as fluids. Each transfer goes through pipes: a host's uplink, another's downlink, a zone's, the
+// origin's. A pipe divides itself evenly, and what one transfer can't use of it (another pipe is tighter) goes to the
+// rest, as among TCP streams. Max-min fairness over the whole network would need all transfers at each change; here a
+// change touches the transfers of its own pipes only, and others take up what they leave at their own next change.
 //
-// Deliberately not max-min fair: what a transfer can't use of one pipe because another is tighter stays unused. Real TCP
-// does better, so the ratios of the simulator are on the high side.
+// Invariant: the rates in a pipe never add up to more than it has, but for a tolerance.
 
 import type { Agenda, Entry } from './agenda.ts';
 
-/** The share of a crowded pipe is applied anew only when it changed by more than this: its transfers are many. */
-const CROWDED_TOLERANCE = 0.03;
-const CROWD = 32;
+/** Rates are left alone when they would change by less than this part: it saves half of the agenda's work. */
+const TOLERANCE = 0.002;
+
+/** A pipe with more transfers than this gives newcomers what is free or due, and is evened out only when overfull. */
+const CROWD = 48;
+const OVERFULL = 1.03;
 
 export class Pipe {
   bytesPerMs: number;
+  usedBytesPerMs = 0;
   readonly transfers = new Set<Transfer>();
-  /** The share that its transfers were last told. */
-  appliedShare = Number.POSITIVE_INFINITY;
 
   constructor(bytesPerMs: number) {
     this.bytesPerMs = bytesPerMs;
   }
 
-  get share(): number {
-    return this.bytesPerMs / Math.max(1, this.transfers.size);
+  get freeBytesPerMs(): number {
+    return Math.max(0, this.bytesPerMs - this.usedBytesPerMs);
   }
 }
 
@@ -50,8 +53,7 @@ export class Flows {
     const sinceMs = this.#agenda.nowMs;
     const transfer: Transfer = { pipes, entry, leftBytes: sizeBytes, bytesPerMs: 0, sinceMs, held: false };
     for (const pipe of pipes) pipe.transfers.add(transfer);
-    for (const pipe of pipes) this.#refresh(pipe);
-    this.#pace(transfer);
+    this.#admit(transfer);
     return transfer;
   }
 
@@ -64,36 +66,69 @@ export class Flows {
   }
 
   hold(transfer: Transfer, held: boolean): void {
+    if (transfer.held === held) return;
     transfer.held = held;
-    this.#pace(transfer);
+    if (!held) return this.#admit(transfer);
+    this.#setRate(transfer, 0);
+    for (const pipe of transfer.pipes) this.#level(pipe);
   }
 
   resize(pipe: Pipe, bytesPerMs: number): void {
     pipe.bytesPerMs = bytesPerMs;
-    this.#refresh(pipe);
+    this.#level(pipe);
   }
 
   #remove(transfer: Transfer): void {
-    for (const pipe of transfer.pipes) pipe.transfers.delete(transfer);
-    for (const pipe of transfer.pipes) this.#refresh(pipe);
+    for (const pipe of transfer.pipes) {
+      pipe.transfers.delete(transfer);
+      pipe.usedBytesPerMs = pipe.transfers.size === 0 ? 0 : pipe.usedBytesPerMs - transfer.bytesPerMs;
+    }
+    for (const pipe of transfer.pipes) this.#level(pipe);
   }
 
-  #refresh(pipe: Pipe): void {
-    const { share } = pipe;
-    const change = Math.abs(share - pipe.appliedShare);
-    if (pipe.transfers.size > CROWD && change < CROWDED_TOLERANCE * pipe.appliedShare) return;
-    pipe.appliedShare = share;
-    for (const transfer of pipe.transfers) this.#pace(transfer);
-  }
-
-  #pace(transfer: Transfer): void {
+  /** Finds a rate for a transfer that has none: its pipes make room. */
+  #admit(transfer: Transfer): void {
     let rate = Number.POSITIVE_INFINITY;
-    for (const pipe of transfer.pipes) rate = Math.min(rate, pipe.appliedShare);
-    if (transfer.held) rate = 0;
-    if (rate === transfer.bytesPerMs) return;
+    for (const pipe of transfer.pipes) rate = Math.min(rate, this.#level(pipe, transfer));
+    this.#setRate(transfer, rate);
+    for (const pipe of transfer.pipes) if (pipe.freeBytesPerMs > rate * TOLERANCE) this.#level(pipe);
+  }
+
+  /** Divides a pipe anew. With a newcomer, that is counted but not yet given anything; the result is its share. */
+  #level(pipe: Pipe, newcomer?: Transfer): number {
+    if (pipe.transfers.size > CROWD) return this.#levelCrowd(pipe);
+    const caps: number[] = [];
+    for (const transfer of pipe.transfers) {
+      caps.push(transfer === newcomer ? Number.POSITIVE_INFINITY : capOf(transfer, pipe));
+    }
+    const level = waterLevel(caps, pipe.bytesPerMs);
+    let at = 0;
+    for (const transfer of pipe.transfers) {
+      const rate = Math.min(level, caps[at] ?? 0);
+      at += 1;
+      if (transfer !== newcomer) this.#setRate(transfer, rate);
+    }
+    return level;
+  }
+
+  #levelCrowd(pipe: Pipe): number {
+    const due = pipe.bytesPerMs / pipe.transfers.size;
+    if (pipe.usedBytesPerMs + due > pipe.bytesPerMs * OVERFULL) {
+      const rates = Array.from(pipe.transfers, ({ bytesPerMs }) => bytesPerMs);
+      const level = waterLevel([...rates, due], pipe.bytesPerMs);
+      for (const transfer of pipe.transfers) if (transfer.bytesPerMs > level) this.#setRate(transfer, level);
+    }
+    return Math.max(due, pipe.freeBytesPerMs);
+  }
+
+  #setRate(transfer: Transfer, bytesPerMs: number): void {
+    const before = transfer.bytesPerMs;
+    if (Math.abs(bytesPerMs - before) <= before * TOLERANCE && before > 0 && bytesPerMs > 0) return;
+    if (bytesPerMs === before) return;
     this.#settle(transfer);
-    transfer.bytesPerMs = rate;
-    const lastsMs = rate === 0 ? Number.POSITIVE_INFINITY : transfer.leftBytes / rate;
+    transfer.bytesPerMs = bytesPerMs;
+    for (const pipe of transfer.pipes) pipe.usedBytesPerMs += bytesPerMs - before;
+    const lastsMs = bytesPerMs === 0 ? Number.POSITIVE_INFINITY : transfer.leftBytes / bytesPerMs;
     this.#agenda.move(transfer.entry, this.#agenda.nowMs + lastsMs);
   }
 
@@ -103,4 +138,26 @@ export class Flows {
     transfer.leftBytes = Math.max(0, transfer.leftBytes - sent);
     transfer.sinceMs = nowMs;
   }
+}
+
+/** What a transfer could use of a pipe, for what its other pipes have left. */
+function capOf(transfer: Transfer, pipe: Pipe): number {
+  if (transfer.held) return 0;
+  let cap = Number.POSITIVE_INFINITY;
+  for (const other of transfer.pipes) {
+    if (other !== pipe) cap = Math.min(cap, transfer.bytesPerMs + other.freeBytesPerMs);
+  }
+  return cap;
+}
+
+/** The level at which those that are capped below it, and the rest at it, add up to the total. */
+function waterLevel(caps: readonly number[], total: number): number {
+  const ascending = caps.toSorted((left, right) => left - right);
+  let left = total;
+  for (const [at, cap] of ascending.entries()) {
+    const level = left / (ascending.length - at);
+    if (cap >= level) return level;
+    left -= cap;
+  }
+  return left + (ascending.at(-1) ?? 0);
 }

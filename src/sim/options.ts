@@ -2,7 +2,7 @@
 
 import { MiB } from '../core/index.ts';
 import type { SchedulerLimits } from '../scheduler/index.ts';
-import type { SwarmLimits } from '../swarm/index.ts';
+import type { SwarmLimits, UploadLimits } from '../swarm/index.ts';
 
 export interface SimOptions {
   /** Hosts that download; the seed is one more. Default 200. */
@@ -29,6 +29,7 @@ export interface SimOptions {
   /** The peers come at random within this time after the seed. Default 20 ms. */
   readonly arrivalMs: number;
   readonly swarm: Partial<SwarmLimits>;
+  readonly uploads: Partial<UploadLimits>;
   readonly scheduler: Partial<SchedulerLimits>;
 }
 
@@ -48,6 +49,7 @@ export const DEFAULT_SIM_OPTIONS: SimOptions = {
   originLatencyMs: 20,
   arrivalMs: 20,
   swarm: {},
+  uploads: {},
   scheduler: {},
 };
 

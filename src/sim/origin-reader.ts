@@ -99,6 +99,8 @@ export class OriginReader {
     read.pause = agenda.after(afterMs, () => {
       origin.requests += 1;
       read.pause = agenda.after(options.originLatencyMs, () => {
+        // A lying reader would be the only holder, and banned by all: no rule of the machines helps then.
+        if (this.#host.isLiar) return this.#end(read, toErrorRecord(new AnaxError('access_denied')));
         if (origin.isFailing) return this.#refused(read);
         read.attempts = 0;
         read.close = origin.open(() => this.#cut(read));

@@ -1,6 +1,6 @@
 // What a host gives: carries out the upload queue's decisions, as src/daemon/uploads.ts does, as transfers.
 
-import type { Wish } from '../swarm/index.ts';
+import type { UploadQueue, Wish } from '../swarm/index.ts';
 import { addWish, createUploadQueue, endServe, nextWish, removeChild, removeWish } from '../swarm/index.ts';
 import { type Channel, otherEnd } from './exchange.ts';
 import type { Transfer } from './flows.ts';
@@ -28,12 +28,13 @@ interface Serve {
 export class Uploads {
   readonly #world: World;
   readonly #host: SimHost;
-  readonly #queue = createUploadQueue();
+  readonly #queue: UploadQueue;
   readonly #running = new Set<Serve>();
 
   constructor(world: World, host: SimHost) {
     this.#world = world;
     this.#host = host;
+    this.#queue = createUploadQueue(world.options.uploads);
   }
 
   ask(via: Channel, piece: number): void {
@@ -81,6 +82,7 @@ export class Uploads {
     const serve: Serve = { asked, child, transfer };
     this.#running.add(serve);
     asked.via.link.carry(transfer);
+    asked.via.link.send(() => child.session?.exchange.onBegun(this.#host, asked.piece));
   }
 
   #sent(serve: Serve): void {

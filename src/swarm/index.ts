@@ -11,6 +11,7 @@ export {
   nextWish,
   removeChild,
   removeWish,
+  type UploadLimits,
   type UploadQueue,
   type Wish,
 } from './upload-queue.ts';

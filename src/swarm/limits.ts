@@ -3,10 +3,20 @@
 import { MiB } from '../core/index.ts';
 
 export interface SwarmLimits {
-  /** Bytes asked of neighbours and not yet stored, over all links. Bounds the receive buffers. Default 64 MiB. */
+  /** Bytes of pieces asked of neighbours and not yet stored. Bounds the receive buffers. Default 64 MiB. */
   readonly maxInFlightBytes: number;
+  /**
+   * Pieces asked of neighbours at once, those that are overdue left out. Few more than a parent serves at once: a host
+   * that takes from many parents at a time leaves each of them with a part of its uplink unused. Default 5.
+   */
+  readonly piecesAtOnce: number;
   /** Bytes asked of one neighbour at once; at least two pieces are. Default 4 MiB. */
   readonly linkWindowBytes: number;
+  /**
+   * Neighbours asked for one piece at once, until one of them begins to send it. With one, pieces wait at busy
+   * parents while others are idle. Default 8.
+   */
+  readonly claimsPerPiece: number;
   /** Origin reads at once. Default 4. */
   readonly originReads: number;
   /** A blob is split over free reads into parts of at least this. Default 64 MiB: requests are scarce at hubs. */
@@ -28,7 +38,9 @@ export interface SwarmLimits {
 
 export const DEFAULT_SWARM_LIMITS: SwarmLimits = {
   maxInFlightBytes: 64 * MiB,
+  piecesAtOnce: 5,
   linkWindowBytes: 4 * MiB,
+  claimsPerPiece: 8,
   originReads: 4,
   minReadBytes: 64 * MiB,
   originLeadBytes: 32 * MiB,

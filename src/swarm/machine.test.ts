@@ -150,3 +150,52 @@ test('the same events with the same seed give the same decisions', () => {
   };
   assert.equal(trace(), trace());
 });
+
+/** A host with links to neighbours that hold everything, and whom it asked for what. */
+function askedOfFullNeighbours(neighbours: number, pieces: number) {
+  const world = new SwarmWorld({ seed: 1, hosts: neighbours + 1, pieces });
+  const { state } = firstHost(world);
+  const peers = world.hosts.slice(1).map(({ info }) => info.id);
+  const effects = peers.flatMap((peer) =>
+    step(state, { kind: 'linkUp', peer, held: Bitfield.full(pieces) }, 0),
+  );
+  return { state, peers, asked: effects.filter((effect) => effect.kind === 'request') };
+}
+
+test('a piece is asked of several neighbours until one begins to send it', () => {
+  const { state, peers, asked } = askedOfFullNeighbours(3, 1);
+  assert.deepEqual(
+    asked.map(({ peer }) => peer),
+    peers,
+  );
+  const [first, second, third] = peers;
+  assert.ok(first && second && third);
+  assert.deepEqual(step(state, { kind: 'begun', peer: second, piece: 0 }, 1), [
+    { kind: 'cancel', peer: first, piece: 0 },
+    { kind: 'cancel', peer: third, piece: 0 },
+  ]);
+  assert.deepEqual(step(state, { kind: 'tick' }, 100), [], 'it is on its way');
+  assert.deepEqual(
+    step(state, { kind: 'tick' }, 10_000).map((effect) => effect.kind),
+    ['request'],
+    'it is overdue, so one more is asked',
+  );
+});
+
+test('a link that ends while it sends makes its piece open again', () => {
+  const { state, peers } = askedOfFullNeighbours(2, 1);
+  const [first, second] = peers;
+  assert.ok(first && second);
+  step(state, { kind: 'begun', peer: first, piece: 0 }, 1);
+  assert.deepEqual(step(state, { kind: 'linkDown', peer: first }, 2), [
+    { kind: 'request', peer: second, piece: 0 },
+  ]);
+});
+
+test('only a few pieces are asked for at once, and overdue ones do not count', () => {
+  const { state, asked } = askedOfFullNeighbours(20, 40);
+  const { piecesAtOnce } = state.limits;
+  assert.equal(new Set(asked.map(({ piece }) => piece)).size, piecesAtOnce);
+  step(state, { kind: 'tick' }, 10_000);
+  assert.ok(state.claims.size > piecesAtOnce);
+});

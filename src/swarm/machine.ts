@@ -6,8 +6,19 @@
 
 import { assert, type Bitfield, type PeerId, type PeerInfo, type Range, unreachable } from '../core/index.ts';
 import { endLease, endRead, forgetRuns, loseLease, paceReads, startReads, takeLease } from './origin.ts';
-import { fillWindows } from './picker.ts';
-import { addCopy, dropClaim, isBeingRead, type LinkState, removeCopies, type SwarmState } from './state.ts';
+import { fillWindows, noteStalled, overdueAfterMs } from './picker.ts';
+import {
+  addCopy,
+  closePiece,
+  dropClaim,
+  isBeingRead,
+  type LinkState,
+  openPiece,
+  removeCopies,
+  removeCopy,
+  type SwarmState,
+  touchAll,
+} from './state.ts';
 import type { RequestFailure, SwarmEffect, SwarmEvent } from './types.ts';
 
 /** Changes the state by one event and says what to do about it. Deterministic. */
@@ -31,6 +42,8 @@ function apply(state: SwarmState, event: SwarmEvent, nowMs: number, effects: Swa
       return linkDown(state, event.peer, nowMs);
     case 'have':
       return have(state, event.peer, event.pieces, nowMs);
+    case 'begun':
+      return begun(state, event.peer, event.piece, nowMs, effects);
     case 'stored':
       return stored(state, event.piece, event.from, nowMs, effects);
     case 'requestFailed':
@@ -46,6 +59,8 @@ function apply(state: SwarmState, event: SwarmEvent, nowMs: number, effects: Swa
     case 'dropped':
       return dropped(state, event.pieces);
     case 'tick':
+      noteStalled(state, nowMs);
+      touchAll(state);
       return redial(state, nowMs, effects);
     default:
       return unreachable(event);
@@ -78,11 +93,21 @@ function linkUp(state: SwarmState, peer: PeerId, held: Bitfield, nowMs: number):
   assert(held.length === state.map.pieceCount, "a link's bitfield is of this snapshot");
   const before = state.links.get(peer);
   if (before) dropLink(state, before);
-  const link: LinkState = { peer, held: held.clone(), asked: new Map(), pausedUntilMs: 0, failures: 0 };
+  const link: LinkState = {
+    peer,
+    held: held.clone(),
+    asked: new Map(),
+    askedBytes: 0,
+    wanted: 0,
+    pausedUntilMs: 0,
+    failures: 0,
+  };
   state.links.set(peer, link);
+  state.touched.add(link);
   for (const piece of held.values()) {
     state.copies[piece] = (state.copies[piece] ?? 0) + 1;
     state.unshared.delete(piece);
+    if (state.open.has(piece)) link.wanted += 1;
   }
   const dial = state.dials.get(peer);
   if (dial) Object.assign(dial, { dialling: false, failures: 0 });
@@ -93,6 +118,7 @@ function dropLink(state: SwarmState, link: LinkState): void {
   for (const piece of link.asked.keys()) dropClaim(state, link.peer, piece);
   removeCopies(state, link);
   state.links.delete(link.peer);
+  state.touched.delete(link);
 }
 
 function linkDown(state: SwarmState, peer: PeerId, nowMs: number): void {
@@ -113,6 +139,28 @@ function have(state: SwarmState, peer: PeerId, pieces: readonly number[], nowMs:
   state.lastProgressMs = nowMs;
 }
 
+/**
+ * The first bytes of a piece came: whoever else was asked for it need not send it. Where two began at once, the
+ * second is stopped, unless the first is overdue.
+ */
+function begun(state: SwarmState, peer: PeerId, piece: number, nowMs: number, effects: SwarmEffect[]): void {
+  const claimants = state.claims.get(piece);
+  if (!claimants?.has(peer)) return;
+  const first = state.begun.get(piece);
+  if (first && first.peer !== peer) {
+    if (nowMs - first.atMs >= overdueAfterMs(state)) return;
+    effects.push({ kind: 'cancel', peer, piece });
+    dropClaim(state, peer, piece);
+    return;
+  }
+  state.begun.set(piece, { peer, atMs: nowMs });
+  for (const other of claimants) {
+    if (other === peer) continue;
+    effects.push({ kind: 'cancel', peer: other, piece });
+    dropClaim(state, other, piece);
+  }
+}
+
 function stored(
   state: SwarmState,
   piece: number,
@@ -122,7 +170,7 @@ function stored(
 ): void {
   if (from !== 'origin') noteSuccess(state, from, piece, nowMs);
   cancelClaims(state, piece, from, effects);
-  state.open.delete(piece);
+  closePiece(state, piece);
   state.lastProgressMs = nowMs;
   if (!state.held.add(piece)) return;
   if (from === 'origin' && (state.copies[piece] ?? 0) === 0) state.unshared.add(piece);
@@ -135,7 +183,8 @@ function noteSuccess(state: SwarmState, peer: PeerId, piece: number, nowMs: numb
   const askedMs = link?.asked.get(piece);
   if (!link || askedMs === undefined) return;
   link.failures = 0;
-  const tookMs = nowMs - askedMs;
+  const first = state.begun.get(piece);
+  const tookMs = nowMs - (first?.peer === peer ? first.atMs : askedMs);
   state.pieceMs = state.pieceMs === 0 ? tookMs : state.pieceMs * 0.9 + tookMs * 0.1;
 }
 
@@ -163,7 +212,7 @@ function requestFailed(
   if (!link) return;
   if (reason === 'corrupt') return ban(state, link, piece, effects);
   if (reason === 'not-held') {
-    if (link.held.delete(piece)) state.copies[piece] = (state.copies[piece] ?? 1) - 1;
+    removeCopy(state, link, piece);
     return;
   }
   link.failures += 1;
@@ -182,14 +231,14 @@ function dropped(state: SwarmState, pieces: readonly number[]): void {
   for (const piece of pieces) {
     if (!state.held.delete(piece)) continue;
     state.unshared.delete(piece);
-    if (!isBeingRead(state, piece)) state.open.add(piece);
+    if (!isBeingRead(state, piece)) openPiece(state, piece);
   }
 }
 
 function abandon(state: SwarmState, pieces: Range, effects: SwarmEffect[]): void {
   for (let piece = pieces.start; piece < pieces.end; piece += 1) {
     cancelClaims(state, piece, 'origin', effects);
-    state.open.delete(piece);
+    closePiece(state, piece);
     state.unshared.delete(piece);
     state.held.delete(piece);
     state.abandoned.add(piece);

@@ -4,7 +4,7 @@
 // is not asked of the origin any more if its read has not begun.
 
 import type { ErrorRecord, Range } from '../core/index.ts';
-import { isWanted, type LeaseState, pieceBytes, type SwarmState } from './state.ts';
+import { closePiece, isWanted, type LeaseState, openPiece, pieceBytes, type SwarmState } from './state.ts';
 import type { SwarmEffect } from './types.ts';
 
 /** Takes a lease; one with a lower epoch than the present is stale and ignored. */
@@ -29,7 +29,7 @@ export function loseLease(state: SwarmState): void {
 
 function reopen(state: SwarmState, pieces: Range): void {
   for (let piece = pieces.start; piece < pieces.end; piece += 1) {
-    if (isWanted(state, piece) && !state.claims.has(piece)) state.open.add(piece);
+    if (isWanted(state, piece) && !state.claims.has(piece)) openPiece(state, piece);
   }
 }
 
@@ -61,7 +61,7 @@ export function startReads(state: SwarmState, effects: SwarmEffect[]): void {
     const readId = state.nextReadId;
     state.nextReadId += 1;
     lease.reads.set(readId, { pieces });
-    for (let piece = pieces.start; piece < pieces.end; piece += 1) state.open.delete(piece);
+    for (let piece = pieces.start; piece < pieces.end; piece += 1) closePiece(state, piece);
     effects.push({ kind: 'read', readId, pieces });
   }
 }

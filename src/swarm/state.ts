@@ -19,6 +19,9 @@ export interface LinkState {
   readonly held: Bitfield;
   /** Pieces asked of it, with the time. */
   readonly asked: Map<number, number>;
+  askedBytes: number;
+  /** How many open pieces it holds. */
+  wanted: number;
   /** It said it is busy: not asked before this. */
   pausedUntilMs: number;
   /** Failures in a row; a success resets it. */
@@ -31,6 +34,12 @@ export interface DialState {
   dialling: boolean;
   failures: number;
   nextDialMs: number;
+}
+
+/** A piece whose first bytes have come. */
+interface Begun {
+  readonly peer: PeerId;
+  readonly atMs: number;
 }
 
 export interface OriginRead {
@@ -57,20 +66,27 @@ export interface SwarmState {
   readonly open: Set<number>;
   /** Whom a missing piece was asked of. */
   readonly claims: Map<number, Set<PeerId>>;
+  /** Claimed pieces that a neighbour has begun to send. */
+  readonly begun: Map<number, Begun>;
+  /** Claimed pieces that take too long; looked at with each tick. */
+  readonly stalled: Set<number>;
   readonly links: Map<PeerId, LinkState>;
+  /** Links that something changed for: their windows are looked at before the step ends. */
+  readonly touched: Set<LinkState>;
   readonly dials: Map<PeerId, DialState>;
   readonly banned: Set<PeerId>;
   /** How many links hold each piece. */
   readonly copies: Uint16Array;
   /** Pieces this host read from the origin that no link holds. */
   readonly unshared: Set<number>;
+  /** Of claimed pieces, each counted once. */
   inFlightBytes: number;
   lease: LeaseState | undefined;
   nextReadId: number;
   holding: boolean;
   /** When a neighbour last got something new, or this host did. */
   lastProgressMs: number;
-  /** Moving average of how long an asked piece takes; 0 before the first. */
+  /** Moving average of how long a piece takes from its first byte; 0 before the first. */
   pieceMs: number;
 }
 
@@ -93,7 +109,10 @@ export function createSwarmState({ self, map, held, rngSeed, limits }: SwarmOpti
     abandoned: new Set(),
     open: new Set(held.missing()),
     claims: new Map(),
+    begun: new Map(),
+    stalled: new Set(),
     links: new Map(),
+    touched: new Set(),
     dials: new Map(),
     banned: new Set(),
     copies: new Uint16Array(map.pieceCount),
@@ -108,7 +127,33 @@ export function createSwarmState({ self, map, held, rngSeed, limits }: SwarmOpti
 }
 
 export function pieceBytes(state: SwarmState, piece: number): number {
-  return state.map.locate(piece).sizeBytes;
+  return state.map.sizeOf(piece);
+}
+
+/** Whether another piece may be asked for. */
+export function mayClaimMore(state: SwarmState): boolean {
+  const { maxInFlightBytes, piecesAtOnce } = state.limits;
+  return state.inFlightBytes < maxInFlightBytes && state.claims.size - state.stalled.size < piecesAtOnce;
+}
+
+/** A missing piece may be asked of anybody. */
+export function openPiece(state: SwarmState, piece: number): void {
+  if (state.open.has(piece)) return;
+  state.open.add(piece);
+  for (const link of state.links.values()) {
+    if (!link.held.has(piece)) continue;
+    link.wanted += 1;
+    state.touched.add(link);
+  }
+}
+
+export function closePiece(state: SwarmState, piece: number): void {
+  if (!state.open.delete(piece)) return;
+  for (const link of state.links.values()) if (link.held.has(piece)) link.wanted -= 1;
+}
+
+export function touchAll(state: SwarmState): void {
+  for (const link of state.links.values()) state.touched.add(link);
 }
 
 /** A link gained a piece. */
@@ -116,6 +161,16 @@ export function addCopy(state: SwarmState, link: LinkState, piece: number): void
   if (piece >= state.map.pieceCount || !link.held.add(piece)) return;
   state.copies[piece] = (state.copies[piece] ?? 0) + 1;
   state.unshared.delete(piece);
+  if (state.open.has(piece)) link.wanted += 1;
+  else if (!state.claims.has(piece)) return;
+  state.touched.add(link);
+}
+
+/** A link turned out not to have a piece. */
+export function removeCopy(state: SwarmState, link: LinkState, piece: number): void {
+  if (!link.held.delete(piece)) return;
+  state.copies[piece] = (state.copies[piece] ?? 1) - 1;
+  if (state.open.has(piece)) link.wanted -= 1;
 }
 
 /** A link's holdings left with it. */
@@ -127,11 +182,21 @@ export function removeCopies(state: SwarmState, link: LinkState): void {
 
 /** Takes back that `peer` was asked for `piece`; the piece is open again when nobody else was. */
 export function dropClaim(state: SwarmState, peer: PeerId, piece: number): void {
-  if (state.links.get(peer)?.asked.delete(piece)) state.inFlightBytes -= pieceBytes(state, piece);
+  const bytes = pieceBytes(state, piece);
+  const link = state.links.get(peer);
+  if (link?.asked.delete(piece)) {
+    link.askedBytes -= bytes;
+    state.touched.add(link);
+  }
   const claimants = state.claims.get(piece);
-  if (!claimants?.delete(peer) || claimants.size > 0) return;
+  if (!claimants?.delete(peer)) return;
+  if (state.begun.get(piece)?.peer === peer) state.begun.delete(piece);
+  if (claimants.size > 0) return;
+  if (!mayClaimMore(state)) touchAll(state);
   state.claims.delete(piece);
-  if (isWanted(state, piece) && !isBeingRead(state, piece)) state.open.add(piece);
+  state.stalled.delete(piece);
+  state.inFlightBytes -= bytes;
+  if (isWanted(state, piece) && !isBeingRead(state, piece)) openPiece(state, piece);
 }
 
 export function isBeingRead(state: SwarmState, piece: number): boolean {

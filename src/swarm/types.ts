@@ -21,6 +21,8 @@ export type SwarmEvent =
   /** The link to a neighbour ended, or could not be made. */
   | { readonly kind: 'linkDown'; readonly peer: PeerId }
   | { readonly kind: 'have'; readonly peer: PeerId; readonly pieces: readonly number[] }
+  /** The first bytes of a piece that was asked for came. */
+  | { readonly kind: 'begun'; readonly peer: PeerId; readonly piece: number }
   /** A piece was verified and stored. */
   | { readonly kind: 'stored'; readonly piece: number; readonly from: PeerId | 'origin' }
   | {

@@ -20,6 +20,8 @@ export interface PieceRequest extends PieceId {
   readonly sizeBytes: number;
   /** Aborting cancels at the remote; the promise rejects with the signal's reason at once. */
   readonly signal?: AbortSignal;
+  /** Called when the piece begins to come. */
+  readonly onBegun?: () => void;
 }
 
 /** A piece as it came, not verified. Whoever gets it must call `release` when done with `bytes`. */
@@ -120,6 +122,9 @@ export class PieceReceiver {
     const arriving: Arriving = { expectation, message, lease: undefined, poolWait, receivedBytes: 0 };
     this.#arriving = arriving;
     this.lastProgressAtMs = nowMs;
+    if (!expectation.waiting) return undefined;
+    expectation.request.onBegun?.();
+    // The caller may have cancelled at once.
     if (!expectation.waiting) return undefined;
     arriving.lease = this.#options.pool.tryAcquire(message.sizeBytes);
     return arriving.lease ? undefined : this.#waitForBuffer(arriving);

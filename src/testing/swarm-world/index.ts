@@ -50,6 +50,8 @@ interface Host {
   holding: boolean;
   finishedMs: number | undefined;
   readonly links: Set<PeerId>;
+  /** What is being sent, and how to stop it. */
+  readonly serving: Map<string, () => void>;
 }
 
 /** Runs the machines against each other. */
@@ -101,6 +103,7 @@ export class SwarmWorld {
       holding: false,
       finishedMs: undefined,
       links: new Set(),
+      serving: new Map(),
     };
   }
 
@@ -195,7 +198,7 @@ export class SwarmWorld {
       case 'request':
         return this.at(1, () => this.#ask(host, this.host(effect.peer), effect.piece));
       case 'cancel':
-        return void removeWish(this.host(effect.peer).queue, host.id, 0, effect.piece);
+        return this.at(1, () => this.#cancel(host, this.host(effect.peer), effect.piece));
       case 'announce':
         return this.at(1, () => {
           for (const peer of host.links) {
@@ -231,18 +234,29 @@ export class SwarmWorld {
     this.#pump(parent);
   }
 
+  #cancel(child: Host, parent: Host, piece: number): void {
+    if (!removeWish(parent.queue, child.id, 0, piece)) parent.serving.get(`${child.id}/${piece}`)?.();
+  }
+
   /** The uplink is shared by what is served at once. */
   #pump(parent: Host): void {
     for (let wish = nextWish(parent.queue); wish; wish = nextWish(parent.queue)) {
       const { peer, piece } = wish;
-      this.at(this.#options.pieceMs * parent.queue.limits.maxActive, () => {
+      this.at(1, () => this.feed(this.host(peer), { kind: 'begun', peer: parent.id, piece }));
+      const key = `${peer}/${piece}`;
+      const end = (isWhole: boolean): void => {
+        if (parent.serving.get(key) !== stop) return;
+        parent.serving.delete(key);
         endServe(parent.queue, peer);
         if (!parent.alive) return;
         const child = this.host(peer);
-        this.sentPieces += 1;
-        if (child.alive) this.feed(child, { kind: 'stored', piece, from: parent.id });
+        if (isWhole) this.sentPieces += 1;
+        if (isWhole && child.alive) this.feed(child, { kind: 'stored', piece, from: parent.id });
         this.#pump(parent);
-      });
+      };
+      const stop = (): void => end(false);
+      parent.serving.set(key, stop);
+      this.at(this.#options.pieceMs * parent.queue.limits.maxActive, () => end(true));
     }
   }
 
