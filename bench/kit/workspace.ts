@@ -8,6 +8,8 @@ import { formatBytes, MiB } from '../../src/core/index.ts';
 const MEMORY_FOLDER = '/dev/shm';
 /** Of the memory that is free, so that nothing else on the machine is driven out. */
 const WARM_SHARE = 0.7;
+/** What a transfer touches beside the file itself. */
+const WARM_MARGIN = 1.25;
 
 export interface Workspace {
   readonly folder: string;
@@ -40,6 +42,15 @@ export async function warmMemory({ folder, filesystem }: Workspace, sizeBytes: n
   const folders = filesystem === 'tmpfs' ? [folder] : [folder, MEMORY_FOLDER];
   for (const target of folders) await fillAndRemove(join(target, `anax-warm-${process.pid}`), bytes);
   return formatBytes(bytes);
+}
+
+/**
+ * Once more, right before a transfer: a host may take freed memory back within seconds (free page reporting). Only in
+ * memory, so that no disk is left busy.
+ */
+export async function keepWarm(sizeBytes: number): Promise<void> {
+  const bytes = Math.min(sizeBytes * WARM_MARGIN, Math.floor(freemem() * WARM_SHARE));
+  await fillAndRemove(join(MEMORY_FOLDER, `anax-warm-${process.pid}`), bytes);
 }
 
 async function fillAndRemove(path: string, sizeBytes: number): Promise<void> {

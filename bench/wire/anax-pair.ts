@@ -78,9 +78,8 @@ export class AnaxPair {
     return this.#parent.output;
   }
 
-  /** One delivery to a child that was just started and holds nothing. */
+  /** One delivery to a child that was started by `emptyChild`. */
   async measure(): Promise<Transfer> {
-    await this.#emptyChild();
     const parent = pidOf(this.#parent);
     const child = pidOf(this.#child);
     await forgetPeak(parent);
@@ -101,7 +100,8 @@ export class AnaxPair {
     });
   }
 
-  async #emptyChild(): Promise<void> {
+  /** Starts the child anew, with nothing. */
+  async emptyChild(): Promise<void> {
     await this.#child.stop();
     await this.clear();
     await this.#child.start();

@@ -1,7 +1,7 @@
 // `npm run bench:wire`: what a byte costs between two daemons on this machine, beside what it costs others.
 
 import { formatBytes } from '../../src/core/index.ts';
-import { createWorkspace, describeMachine, type Workspace, warmMemory } from '../kit/workspace.ts';
+import { createWorkspace, describeMachine, keepWarm, type Workspace, warmMemory } from '../kit/workspace.ts';
 import { AnaxPair, MODEL_FILE } from './anax-pair.ts';
 import { readWireOptions, type WireOptions } from './options.ts';
 import { installTools, type Tool } from './packages.ts';
@@ -58,9 +58,8 @@ async function runAll(contest: Contest): Promise<WireFigures> {
   const measures = measuresOf(contest);
   for (let run = 1; run <= contest.runs; run += 1) {
     for (const who of CONTESTANTS) {
-      const measure = measures[who];
-      if (!measure) continue;
-      const transfer = await measure();
+      const transfer = await measures[who]?.();
+      if (!transfer) continue;
       say(`run ${run}: ${who} ${transfer.gibPerSecond.toFixed(2)} GiB/s`);
       transfers.set(who, [...(transfers.get(who) ?? []), transfer]);
     }
@@ -72,14 +71,18 @@ async function runAll(contest: Contest): Promise<WireFigures> {
 function measuresOf(contest: Contest): Partial<Record<Contestant, () => Promise<Transfer>>> {
   const { pair, nginx, missing } = contest;
   return {
-    plain: async () => {
-      const transfer = await pair.measure();
-      await pair.clear();
-      return transfer;
-    },
+    plain: () => deliver(pair, contest),
     ...(nginx && !missing.curl && { nginxCurl: () => fetchFrom(nginx, curl, contest) }),
     ...(nginx && !missing.aria2c && { aria2: () => fetchFrom(nginx, aria2, contest) }),
   };
+}
+
+async function deliver(pair: AnaxPair, { sizeBytes }: Contest): Promise<Transfer> {
+  await pair.emptyChild();
+  await keepWarm(sizeBytes);
+  const transfer = await pair.measure();
+  await pair.clear();
+  return transfer;
 }
 
 async function fetchFrom(
@@ -87,5 +90,6 @@ async function fetchFrom(
   command: FetchCommand,
   { folder, sizeBytes }: Contest,
 ): Promise<Transfer> {
+  await keepWarm(sizeBytes);
   return await measureFetch({ nginx, command, folder, file: MODEL_FILE, sizeBytes });
 }
