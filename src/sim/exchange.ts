@@ -131,8 +131,8 @@ export class Exchange {
 
   /** Told in one go to all whose links are alike: 500,000 pieces times 25 neighbours would be too many entries. */
   announce(piece: number): void {
-    const { agenda, options } = this.#world;
-    for (const latencyMs of new Set([options.latencyMs, options.zoneLatencyMs])) {
+    const { agenda, latenciesMs } = this.#world;
+    for (const latencyMs of latenciesMs) {
       agenda.after(latencyMs, () => {
         for (const channel of this.#told) {
           if (channel.link.latencyMs === latencyMs) this.#tell(channel, piece);
@@ -145,7 +145,8 @@ export class Exchange {
     const { link } = channel;
     const other = otherEnd(channel, this.#host);
     const event = { kind: 'have', peer: this.#host.info.id, pieces: [piece] } as const;
-    if (link.isPlain) link.arrive(() => other.feed(event));
+    if (link.isOpen) other.feed(event);
+    else if (link.isPlain) link.arrive(() => other.feed(event));
     else link.send(() => other.feed(event));
   }
 

@@ -35,6 +35,11 @@ export class Link {
     this.cut(ends[0].isCutOff !== ends[1].isCutOff);
   }
 
+  /** Whether what arrives now is taken at once. */
+  get isOpen(): boolean {
+    return this.alive && !this.isCut && this.isPlain;
+  }
+
   /** Whether messages travel at the link's own latency. */
   get isPlain(): boolean {
     return this.#lastArrivalMs <= this.#agenda.nowMs + this.latencyMs && this.#extraMs === 0;

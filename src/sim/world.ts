@@ -110,6 +110,12 @@ export class World {
     return new Link([left, right], latencyMs, this.agenda, this.flows);
   }
 
+  /** The latencies that links between hosts have. */
+  get latenciesMs(): readonly number[] {
+    const { latencyMs, zoneLatencyMs } = this.options;
+    return this.zones.length === 1 || latencyMs === zoneLatencyMs ? [latencyMs] : [latencyMs, zoneLatencyMs];
+  }
+
   latencyMs(left: SimHost, right: SimHost): number {
     return left.zone === right.zone ? this.options.latencyMs : this.options.zoneLatencyMs;
   }

@@ -162,7 +162,8 @@ export function addCopy(state: SwarmState, link: LinkState, piece: number): void
   state.copies[piece] = (state.copies[piece] ?? 0) + 1;
   state.unshared.delete(piece);
   if (state.open.has(piece)) link.wanted += 1;
-  else if (!state.claims.has(piece)) return;
+  // What somebody sends already is asked of one more when it is overdue; the tick sees to that.
+  else if (!state.claims.has(piece) || state.begun.has(piece)) return;
   state.touched.add(link);
 }
 
