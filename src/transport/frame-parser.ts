@@ -45,6 +45,16 @@ export class FrameParser {
     return this.#wait;
   }
 
+  /** Payload still to come of the chunk under way; 0 between frames and in others. */
+  get chunkBytes(): number {
+    return this.#chunkBytes;
+  }
+
+  /** Whether the next byte is the first of a frame. */
+  get isBetweenFrames(): boolean {
+    return this.#chunkBytes === 0 && !this.#partial;
+  }
+
   /**
    * Parses `source` from `start` to `end`, and returns where it stopped: `end`, or before it where `wait` is set.
    * Throws `peer_protocol`; the stream is unusable after that.

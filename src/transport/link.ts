@@ -11,7 +11,6 @@ import { CallClient, type CallOptions } from './call-client.ts';
 import { type CallHandler, CallServer } from './call-server.ts';
 import { ChannelTable } from './channel-table.ts';
 import { decodeMessage, encodeMessage } from './codec.ts';
-import type { FrameSink } from './frame-parser.ts';
 import { FrameWriter } from './frame-writer.ts';
 import { acceptHello, helloFor } from './handshake.ts';
 import { Keepalive } from './keepalive.ts';
@@ -39,7 +38,7 @@ import { PieceReceiver, type PieceRequest, type ReceivedPiece } from './piece-re
 import { PieceSender, type PieceToSend } from './piece-sender.ts';
 import type { RateGate } from './rate-gate.ts';
 import { splitMessage } from './split-message.ts';
-import type { StreamReader } from './stream-reader.ts';
+import type { PieceSink, StreamReader } from './stream-reader.ts';
 
 /** What the links of a process share. */
 export interface LinkResources {
@@ -63,7 +62,7 @@ export interface LinkOptions {
   readonly attach: AttachLink;
 }
 
-export class Link implements PeerLink, FrameSink {
+export class Link implements PeerLink, PieceSink {
   readonly role: 'dialer' | 'acceptor';
   /** Resolves when both sides have said hello; rejects where the link ends before. */
   readonly ready: Promise<void>;
@@ -226,6 +225,14 @@ export class Link implements PeerLink, FrameSink {
     this.#receiver.chunkBytes(source, start, end);
   }
 
+  get isArriving(): boolean {
+    return this.#receiver.isArriving;
+  }
+
+  chunkPlace(sizeBytes: number): Buffer | undefined {
+    return this.#receiver.place(sizeBytes);
+  }
+
   onChunkEnd(): Promise<void> | undefined {
     this.#receiver.chunkEnd(performance.now());
     return this.#resources.downloadGate.pass(this.#chunkBytes, this.#ending.signal);
@@ -384,6 +391,7 @@ export class Link implements PeerLink, FrameSink {
   #socketClosed(): void {
     this.#lost();
     clearTimeout(this.#lingerTimer);
+    this.#receiver.place(0);
     this.#writer.close();
     assert(this.#end, 'a closed link has an end');
     this.#closed.resolve(this.#end);

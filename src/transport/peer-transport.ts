@@ -130,7 +130,7 @@ export class PeerTransport {
       return;
     }
     const reader = new StreamReader();
-    const socket = readAccepted(accepted, this.#acceptedReads, this.#readBuffer, reader.take);
+    const socket = readAccepted(accepted, this.#acceptedReads, this.#readBuffer, reader);
     const link = new Link(this.#resources, {
       role: 'acceptor',
       socket,
@@ -156,7 +156,7 @@ export class PeerTransport {
       throw new AnaxError('limit_exceeded', `no more links, or none with ${host}`);
     }
     const reader = new StreamReader();
-    const socket = connectSocket({ host, port }, this.#readBuffer, reader.take);
+    const socket = connectSocket({ host, port }, this.#readBuffer, reader);
     const release = this.#reserve(host);
     try {
       // The link must exist before the first byte: it does, since what follows runs in the turn of the connect.

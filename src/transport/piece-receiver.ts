@@ -3,7 +3,8 @@
 //
 // Invariants: nothing is taken that was not asked for, with the size that was asked for; one piece is under way at a
 // time and its chunks fill it in order; a buffer is taken from the pool when a piece begins, not when it is asked
-// for, and given back when the request is cancelled or the link ends; where the pool has none, the link stops reading.
+// for, and given back when the request is cancelled or the link ends; where the pool has none, the link stops reading. A
+// buffer that the socket may still read into is given back only when the socket has another, or is closed.
 
 import { AnaxError, assert, MAX_PIECE_LENGTH_BYTES, type PieceProof } from '../core/index.ts';
 import type { BufferPool, Lease } from './buffer-pool.ts';
@@ -57,6 +58,8 @@ export class PieceReceiver {
   readonly #options: PieceReceiverOptions;
   readonly #expected = new Map<number, Expectation>();
   #arriving: Arriving | undefined;
+  /** What the socket reads into, and whether its piece was dropped meanwhile. */
+  #placed: { readonly lease: Lease; dropped: boolean } | undefined;
   /** When a chunk of the piece under way came last. */
   lastProgressAtMs = 0;
 
@@ -106,7 +109,8 @@ export class PieceReceiver {
 
   #dropArriving(arriving: Arriving): void {
     arriving.poolWait.abort();
-    arriving.lease?.release();
+    if (this.#placed && this.#placed.lease === arriving.lease) this.#placed.dropped = true;
+    else arriving.lease?.release();
     arriving.lease = undefined;
   }
 
@@ -150,10 +154,22 @@ export class PieceReceiver {
     if (arriving.receivedBytes + sizeBytes > arriving.message.sizeBytes) throw violation('a chunk too many');
   }
 
+  /** The place for the next bytes of the chunk under way; the place of before is free again. */
+  place(sizeBytes: number): Buffer | undefined {
+    if (this.#placed?.dropped) this.#placed.lease.release();
+    this.#placed = undefined;
+    if (sizeBytes === 0 || !this.#arriving?.lease) return undefined;
+    const { lease, receivedBytes } = this.#arriving;
+    this.#placed = { lease, dropped: false };
+    return lease.bytes.subarray(receivedBytes, receivedBytes + sizeBytes);
+  }
+
   chunkBytes(source: Buffer, start: number, end: number): void {
     const arriving = this.#arriving;
     assert(arriving, 'chunk bytes belong to a piece');
-    if (arriving.lease) source.copy(arriving.lease.bytes, arriving.receivedBytes, start, end);
+    const { lease, receivedBytes } = arriving;
+    const isInPlace = lease?.bytes.buffer === source.buffer;
+    if (lease && !isInPlace) source.copy(lease.bytes, receivedBytes, start, end);
     arriving.receivedBytes += end - start;
   }
 
