@@ -30,6 +30,7 @@ import type {
 } from '../rpc/index.ts';
 import type { JoinFacts, SchedulerLink } from '../scheduler-server/index.ts';
 import type { SourceRegistry } from '../sources/index.ts';
+import { RateLimiter } from '../transport/index.ts';
 import { listCache, removeFromCache, verifyCache } from './cache-control.ts';
 import { runDownload } from './download.ts';
 import { createDestination } from './outputs.ts';
@@ -73,10 +74,17 @@ export interface EngineOptions {
   readonly downloadBytesPerSecond?: number | undefined;
 }
 
+/** What peers and origins share: made before the engine, which needs the port that the links listen on. */
+interface SharedTraffic {
+  readonly links: PeerLinks;
+  readonly downloadLimiter: RateLimiter;
+}
+
 export class Engine implements ControlApi {
   readonly #deps: EngineDeps;
   readonly #options: EngineOptions;
   readonly #links: PeerLinks;
+  readonly #downloadLimiter: RateLimiter;
   readonly #uploads: Uploads;
   readonly #sessions: Sessions;
   readonly #resolver: Resolver;
@@ -90,6 +98,7 @@ export class Engine implements ControlApi {
   static async open(deps: EngineDeps, options: EngineOptions): Promise<Engine> {
     // The links need the engine to answer, the engine needs the links' port to say who it is.
     const late: { engine?: Engine } = {};
+    const downloadLimiter = new RateLimiter(options.downloadBytesPerSecond, deps.clock.now());
     const links = new PeerLinks({
       identity: deps.identity,
       logger: deps.logger,
@@ -101,19 +110,21 @@ export class Engine implements ControlApi {
       onPeerGone: (peer) => late.engine?.peerGone(peer),
       nowMs: () => deps.clock.now(),
       uploadBytesPerSecond: options.uploadBytesPerSecond,
-      downloadBytesPerSecond: options.downloadBytesPerSecond,
+      downloadLimiter,
     });
     const port = options.listen ? await links.listen(options.listen.host, options.listen.port) : 0;
-    const engine = new Engine(deps, options, links, port);
+    const engine = new Engine(deps, options, { links, downloadLimiter }, port);
     late.engine = engine;
     await engine.#scheduler.start();
     return engine;
   }
 
-  private constructor(deps: EngineDeps, options: EngineOptions, links: PeerLinks, port: number) {
+  private constructor(deps: EngineDeps, options: EngineOptions, shared: SharedTraffic, port: number) {
+    const { links, downloadLimiter } = shared;
     this.#deps = deps;
     this.#options = options;
     this.#links = links;
+    this.#downloadLimiter = downloadLimiter;
     this.#startedMs = deps.clock.now();
     this.#self = { ...options.self, port };
     this.#uploads = new Uploads(deps.logger);
@@ -165,6 +176,7 @@ export class Engine implements ControlApi {
       uploads: this.#uploads,
       scheduler: this.#scheduler,
       limits: { originReads: this.#options.originReads },
+      pace: (bytes, signal) => pace(this.#downloadLimiter, clock, bytes, signal),
       onDamage: () => this.#sessions.retire(snapshot.id),
       source: this.#sourceOf(snapshot.ref.scheme),
     };
@@ -290,4 +302,12 @@ export class Engine implements ControlApi {
 async function digestsOf(store: BlobStore, digest: Digest): Promise<readonly Digest[]> {
   const found = await store.find(digest);
   return found ? [found.digest, ...found.aliases] : [];
+}
+
+/** Waits until bytes that were taken fit the rate. */
+async function pace(limiter: RateLimiter, clock: Clock, bytes: number, signal: AbortSignal): Promise<void> {
+  const position = limiter.book(bytes, clock.now());
+  for (let ms = limiter.waitMs(position, clock.now()); ms > 0; ms = limiter.waitMs(position, clock.now())) {
+    await clock.sleep(ms, signal);
+  }
 }

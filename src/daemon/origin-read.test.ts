@@ -36,7 +36,7 @@ function start(source: FakeSource, options: ReadOptions = {}) {
     clock,
     signal: options.signal ?? new AbortController().signal,
     mayRead: () => Promise.resolve(),
-    onBytes: (bytes) => {
+    onBytes: async (bytes) => {
       arrived.bytes += bytes;
     },
     onPiece: async (index, bytes) => {

@@ -23,8 +23,8 @@ export interface OriginReadJob {
   readonly signal: AbortSignal;
   /** Resolves when bytes may be taken from the origin. */
   readonly mayRead: () => Promise<void>;
-  /** Bytes as they arrive, for progress. */
-  readonly onBytes: (bytes: number) => void;
+  /** Bytes as they arrive. The next are taken when it resolves. */
+  readonly onBytes: (bytes: number) => Promise<void>;
   /** A whole piece; its bytes are good until the promise resolves. */
   readonly onPiece: (index: number, bytes: Buffer) => Promise<void>;
 }
@@ -61,7 +61,7 @@ async function streamInto(job: OriginReadJob, assembly: PieceAssembly): Promise<
   const range = { start: assembly.position, end: assembly.end };
   const context = { credentials: job.credentials, signal: job.signal };
   for await (const chunk of job.source.get(job.ref, job.file, range, context)) {
-    job.onBytes(chunk.length);
+    await job.onBytes(chunk.length);
     await assembly.add(chunk);
     await job.mayRead();
   }

@@ -147,8 +147,9 @@ export class OriginSide {
       clock: deps.clock,
       signal,
       mayRead: () => this.#gate.promise,
-      onBytes: (bytes) => {
+      onBytes: async (bytes) => {
         counters.fromOrigin += bytes;
+        await deps.pace(bytes, signal);
       },
       onPiece: (index, bytes) => this.#store(task, index, bytes),
     });

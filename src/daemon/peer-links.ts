@@ -58,7 +58,8 @@ export interface PeerLinksOptions {
   readonly onPeerGone: (peer: PeerId) => void;
   /** Bytes per second over all links; absent: no limit. */
   readonly uploadBytesPerSecond?: number | undefined;
-  readonly downloadBytesPerSecond?: number | undefined;
+  /** Shared with the reads of the origin; absent: no limit. */
+  readonly downloadLimiter?: RateLimiter;
   readonly nowMs: () => number;
 }
 
@@ -81,7 +82,7 @@ export class PeerLinks {
       acceptedReads: 'onread',
       limits: { maxLinksPerHost: MAX_LINKS_PER_HOST },
       uploadLimiter: new RateLimiter(options.uploadBytesPerSecond, options.nowMs()),
-      downloadLimiter: new RateLimiter(options.downloadBytesPerSecond, options.nowMs()),
+      ...(options.downloadLimiter && { downloadLimiter: options.downloadLimiter }),
     });
   }
 

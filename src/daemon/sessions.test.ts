@@ -51,6 +51,7 @@ async function hostOf(context: TestContext, keepServing: boolean) {
       hash: testPieceHash,
       uploads: new Uploads(logger),
       limits: {},
+      pace: async () => undefined,
       onDamage: () => sessions.retire(id),
     }),
     keepServing,

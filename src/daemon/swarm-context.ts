@@ -29,6 +29,8 @@ export interface SessionDeps {
   readonly scheduler: SchedulerLink;
   readonly source: Source;
   readonly limits: Partial<SwarmLimits>;
+  /** Resolves when bytes that were taken from the origin fit the host's download rate. */
+  readonly pace: (bytes: number, signal: AbortSignal) => Promise<void>;
   /** A file behind a held piece is not what was stored. */
   readonly onDamage: () => void;
   readonly clock: Clock;
