@@ -37,6 +37,27 @@ export interface WholeDigests {
   readonly gitSha1?: Digest;
 }
 
+/** A place in an open file. The number means that file in all threads of the process. */
+export interface FileSpan {
+  readonly fd: number;
+  readonly offsetBytes: number;
+}
+
+/** How a file looked that nobody may write to: where it looks otherwise, somebody did. */
+export interface FileMark {
+  readonly sizeBytes: number;
+  /** Of the last change, in nanoseconds since the Unix epoch. */
+  readonly mtimeNs: bigint;
+}
+
+/** Where a held piece can be read. */
+export interface PieceSpan extends FileSpan {
+  /** What was read before the file looks otherwise is good. Absent where only this host's store writes to it. */
+  readonly mark?: FileMark;
+  /** Until this is called the file stays open. Idempotent. */
+  readonly release: () => void;
+}
+
 /** One blob, open for reading and writing pieces. Open once per host; users of it are counted. */
 export interface OpenBlob {
   readonly spec: BlobSpec;
@@ -55,6 +76,15 @@ export interface OpenBlob {
    * a crash after that loses at most the last unflushed pieces, never the consistency. Writing a held piece is a no-op.
    */
   write(index: number, bytes: Uint8Array, proof: PieceProof): Promise<void>;
+
+  /**
+   * Like `write`, but the bytes are put into the file by `put`, which may happen in another thread: the place is good,
+   * and nobody else's, until its promise settles. A held piece is not put again; what `put` throws is thrown.
+   */
+  fill(index: number, proof: PieceProof, put: (place: FileSpan) => Promise<void>): Promise<void>;
+
+  /** The place of a held piece, for whoever reads it. Throws `blob_not_found`. Release it. */
+  span(index: number): PieceSpan;
 
   /**
    * Reads `target.length` bytes of a held piece from `offset` in it. Throws `piece_corrupt` where the file was

@@ -5,8 +5,10 @@ import {
   type Bitfield,
   type BlobSpec,
   type Digest,
+  type FileSpan,
   type OpenBlob,
   type PieceProof,
+  type PieceSpan,
   type WholeDigests,
 } from '../core/index.ts';
 import type { SharedBlob } from './shared-blob.ts';
@@ -42,6 +44,14 @@ export class BlobHandle implements OpenBlob {
 
   async write(index: number, bytes: Uint8Array, proof: PieceProof): Promise<void> {
     await this.#open().write(index, bytes, proof);
+  }
+
+  async fill(index: number, proof: PieceProof, put: (place: FileSpan) => Promise<void>): Promise<void> {
+    await this.#open().fill(index, proof, put);
+  }
+
+  span(index: number): PieceSpan {
+    return this.#open().span(index);
   }
 
   async read(index: number, offset: number, target: Uint8Array): Promise<void> {

@@ -13,6 +13,7 @@ import {
   pieceCount,
   systemErrorCode,
 } from '../core/index.ts';
+import { DataFile } from './data-file.ts';
 import { type Fingerprint, fingerprintOf, sameFingerprint } from './fingerprint.ts';
 import { createJournal } from './journal.ts';
 import type { Layout } from './layout.ts';
@@ -39,7 +40,7 @@ export interface CompleteDeps {
 export class CompleteFile {
   readonly kind = 'complete';
   readonly spec: BlobSpec;
-  readonly file: StoreFile;
+  readonly data: DataFile;
   readonly proofs: ProofTable;
   aliases: readonly Digest[];
   fingerprint: Fingerprint;
@@ -47,13 +48,17 @@ export class CompleteFile {
   #lastSave: Promise<void> = Promise.resolve();
   #nextSave: Promise<void> | undefined;
 
-  constructor(deps: CompleteDeps, file: StoreFile, { spec, aliases, proofs, fingerprint }: Sidecar) {
+  constructor(deps: CompleteDeps, data: DataFile, { spec, aliases, proofs, fingerprint }: Sidecar) {
     this.#deps = deps;
-    this.file = file;
+    this.data = data;
     this.spec = spec;
     this.aliases = aliases;
     this.proofs = proofs;
     this.fingerprint = fingerprint;
+  }
+
+  get file(): StoreFile {
+    return this.data.handle;
   }
 
   async read(index: number, offset: number, target: Uint8Array): Promise<void> {
@@ -85,7 +90,7 @@ export class CompleteFile {
 
   async close(): Promise<void> {
     await this.#lastSave.catch(() => undefined);
-    await this.file.close();
+    await this.data.close();
   }
 }
 
@@ -99,7 +104,7 @@ export async function loadComplete(
   if (!sidecar) return undefined;
   try {
     const file = await deps.fs.open(deps.layout.blob(digest), 'r');
-    return new CompleteFile(deps, file, { ...sidecar, fingerprint });
+    return new CompleteFile(deps, new DataFile(file), { ...sidecar, fingerprint });
   } catch (error) {
     if (systemErrorCode(error) === 'ENOENT') return undefined;
     throw error;
@@ -127,11 +132,11 @@ export async function promote(
   aliases: readonly Digest[],
 ): Promise<CompleteFile> {
   const { fs, layout } = deps;
-  const { spec, file, proofs } = partial;
+  const { spec, data, proofs } = partial;
   await partial.flush();
-  const fingerprint = fingerprintOf(await file.stat({ bigint: true }));
+  const fingerprint = fingerprintOf(await data.handle.stat({ bigint: true }));
   await makeShard(fs, layout, spec.digest);
-  const complete = new CompleteFile(deps, file, { spec, aliases, proofs, fingerprint });
+  const complete = new CompleteFile(deps, data, { spec, aliases, proofs, fingerprint });
   await complete.save();
   await fs.rename(layout.partial(spec.digest), layout.blob(spec.digest));
   return complete;

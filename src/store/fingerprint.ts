@@ -2,6 +2,7 @@
 // to it: a write changes the mtime. Compared before a blob is given out, at the price of one stat.
 
 import type { BigIntStats } from 'node:fs';
+import type { FileMark } from '../core/index.ts';
 
 export interface Fingerprint {
   readonly sizeBytes: number;
@@ -16,4 +17,9 @@ export function fingerprintOf(stats: BigIntStats): Fingerprint {
 
 export function sameFingerprint(a: Fingerprint, b: Fingerprint): boolean {
   return a.sizeBytes === b.sizeBytes && a.mtimeNs === b.mtimeNs && a.inode === b.inode;
+}
+
+/** What an open file has of it: that another file took its place can't be seen there. */
+export function markOf({ sizeBytes, mtimeNs }: Fingerprint): FileMark {
+  return { sizeBytes, mtimeNs: BigInt(mtimeNs) };
 }

@@ -13,6 +13,7 @@ import {
   Bitfield,
   type BlobSpec,
   type Clock,
+  type FileSpan,
   isAbortError,
   type Logger,
   MiB,
@@ -21,6 +22,7 @@ import {
   pieceCount,
   pieceSize,
 } from '../core/index.ts';
+import { DataFile } from './data-file.ts';
 import { continueJournal, createJournal, type Journal } from './journal.ts';
 import { decodeJournal, type JournalContent, type JournalState, replay } from './journal-format.ts';
 import type { Layout } from './layout.ts';
@@ -63,7 +65,7 @@ export class PartialFile {
   readonly spec: BlobSpec;
   readonly held: Bitfield;
   readonly proofs: ProofTable;
-  readonly file: StoreFile;
+  readonly data: DataFile;
   readonly #deps: PartialDeps;
   readonly #journal: Journal;
   readonly #timer = new AbortController();
@@ -79,11 +81,15 @@ export class PartialFile {
   constructor(deps: PartialDeps, spec: BlobSpec, files: PartialFiles, state: JournalState) {
     this.#deps = deps;
     this.spec = spec;
-    this.file = files.file;
+    this.data = new DataFile(files.file);
     this.#journal = files.journal;
     this.held = state.held;
     this.proofs = state.proofs;
     this.#unsynced = new Set(state.unsynced);
+  }
+
+  get file(): StoreFile {
+    return this.data.handle;
   }
 
   async read(index: number, offset: number, target: Uint8Array): Promise<void> {
@@ -94,9 +100,14 @@ export class PartialFile {
   }
 
   async write(index: number, bytes: Uint8Array, proof: PieceProof): Promise<void> {
+    await this.fill(index, proof, ({ offsetBytes }) => writeFully(this.file, bytes, offsetBytes));
+  }
+
+  /** Enters a piece whose bytes `put` writes. */
+  async fill(index: number, proof: PieceProof, put: (place: FileSpan) => Promise<void>): Promise<void> {
     if (this.#owedDrops.size > 0) await this.#settleDrops();
     const losses = this.#losses;
-    await writeFully(this.file, bytes, index * this.spec.pieceLengthBytes);
+    await put({ fd: this.file.fd, offsetBytes: index * this.spec.pieceLengthBytes });
     await this.#journal.append([{ kind: 'piece', index, proof }]);
     if (this.#losses !== losses) {
       // A flush failed meanwhile, and this piece's pages may be among those that it lost.
@@ -106,7 +117,7 @@ export class PartialFile {
     this.proofs.set(index, proof);
     this.held.add(index);
     this.#unsynced.add(index);
-    this.#unsyncedBytes += bytes.length;
+    this.#unsyncedBytes += pieceSize(this.spec, index);
     if (this.#unsyncedBytes >= this.#deps.flush.bytes) this.#flushSoon();
     else if (!this.#timerRunning) void this.#flushLater();
   }
@@ -214,7 +225,7 @@ export class PartialFile {
     this.#timer.abort();
     await this.#flushing?.catch(() => undefined);
     await this.closeJournal();
-    await this.file.close();
+    await this.data.close();
   }
 
   /** For a commit, which goes on using the data file. */

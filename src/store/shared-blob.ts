@@ -8,8 +8,10 @@ import {
   type BlobSpec,
   type Digest,
   digestOf,
+  type FileSpan,
   MIN_PIECE_LENGTH_BYTES,
   type PieceProof,
+  type PieceSpan,
   pieceCount,
   pieceSize,
   systemErrorCode,
@@ -27,7 +29,7 @@ import {
 } from './complete-file.ts';
 import { DigestFollower } from './digest-follower.ts';
 import type { DigestPool } from './digest-pool.ts';
-import { fingerprintOf, sameFingerprint } from './fingerprint.ts';
+import { fingerprintOf, markOf, sameFingerprint } from './fingerprint.ts';
 import { Gate } from './gate.ts';
 import { createPartial, loadPartial, type PartialDeps, type PartialFile } from './partial-file.ts';
 import { assertProof } from './proof-table.ts';
@@ -89,16 +91,25 @@ export class SharedBlob {
   async write(index: number, bytes: Uint8Array, proof: PieceProof): Promise<void> {
     assertProof(proof);
     assert(bytes.length === pieceSize(this.spec, index), 'a piece is written whole');
+    await this.#take(index, (files) => files.write(index, bytes, proof));
+  }
+
+  async fill(index: number, proof: PieceProof, put: (place: FileSpan) => Promise<void>): Promise<void> {
+    assertProof(proof);
+    await this.#take(index, (files) => files.fill(index, proof, put));
+  }
+
+  async #take(index: number, write: (files: PartialFile) => Promise<void>): Promise<void> {
     if (this.held.has(index)) return;
     // Verified bytes of one piece are the same bytes, whoever brings them: the second writer waits for the first.
-    const running = this.#writing.get(index) ?? this.#write(index, bytes, proof);
+    const running = this.#writing.get(index) ?? this.#write(index, write);
     await running;
   }
 
-  #write(index: number, bytes: Uint8Array, proof: PieceProof): Promise<void> {
+  #write(index: number, write: (files: PartialFile) => Promise<void>): Promise<void> {
     const work = this.#shared(async (files) => {
       if (files.kind === 'complete' || this.held.has(index)) return;
-      await files.write(index, bytes, proof);
+      await write(files);
       this.#follower.advanced();
     }).finally(() => this.#writing.delete(index));
     this.#writing.set(index, work);
@@ -111,6 +122,20 @@ export class SharedBlob {
       this.#assertHeld(index);
       await files.read(index, offset, target);
     });
+  }
+
+  span(index: number): PieceSpan {
+    const files = this.#present();
+    this.#assertHeld(index);
+    const release = files.data.borrow();
+    const offsetBytes = index * this.spec.pieceLengthBytes;
+    const { fd } = files.data.handle;
+    return {
+      fd,
+      offsetBytes,
+      ...(files.kind === 'complete' && { mark: markOf(files.fingerprint) }),
+      release,
+    };
   }
 
   async wholeDigests(signal: AbortSignal): Promise<WholeDigests> {

@@ -51,6 +51,8 @@ function lyingBlob(blob: OpenBlob, tongue: Tongue): OpenBlob {
     proof: (index) => (tongue.isLying && lie.proof ? lie.proof(blob, index) : blob.proof(index)),
     setProof: (index, proof) => blob.setProof(index, proof),
     write: (index, bytes, proof) => blob.write(index, bytes, proof),
+    fill: (index, proof, put) => blob.fill(index, proof, put),
+    span: (index) => blob.span(index),
     read: async (index, offset, target) => {
       await blob.read(index, offset, target);
       if (!tongue.isLying) return;

@@ -1,5 +1,6 @@
 // One blob in memory, and a user's handle on it.
 
+import { readSync, writeSync } from 'node:fs';
 import {
   AnaxError,
   assert,
@@ -7,13 +8,16 @@ import {
   type BlobSpec,
   type Digest,
   digestOf,
+  type FileSpan,
   type OpenBlob,
   type PieceProof,
+  type PieceSpan,
   pieceCount,
   pieceSize,
   type StoredBlob,
   type WholeDigests,
 } from '../../core/index.ts';
+import { borrowFile } from './borrowed-file.ts';
 
 export class MemoryBlob {
   readonly spec: BlobSpec;
@@ -61,6 +65,28 @@ export class MemoryBlob {
     this.#proofs.set(index, copyProof(proof));
     this.held.add(index);
     if (this.held.isFull) this.#full.resolve();
+  }
+
+  async fill(index: number, proof: PieceProof, put: (place: FileSpan) => Promise<void>): Promise<void> {
+    this.#assertPresent();
+    if (this.held.has(index)) return;
+    const { fd, release } = borrowFile();
+    try {
+      const bytes = new Uint8Array(pieceSize(this.spec, index));
+      await put({ fd, offsetBytes: bytes.length });
+      readSync(fd, bytes, 0, bytes.length, bytes.length);
+      this.write(index, bytes, proof);
+    } finally {
+      release();
+    }
+  }
+
+  span(index: number): PieceSpan {
+    const bytes = new Uint8Array(pieceSize(this.spec, index));
+    this.read(index, 0, bytes);
+    const { fd, release } = borrowFile();
+    writeSync(fd, bytes, 0, bytes.length, bytes.length);
+    return { fd, offsetBytes: bytes.length, release };
   }
 
   read(index: number, offset: number, target: Uint8Array): void {
@@ -146,6 +172,8 @@ export function openMemoryBlob(blob: MemoryBlob): OpenBlob {
     proof: (index) => open().proof(index),
     setProof: async (index, proof) => open().setProof(index, proof),
     write: async (index, bytes, proof) => open().write(index, bytes, proof),
+    fill: async (index, proof, put) => await open().fill(index, proof, put),
+    span: (index) => open().span(index),
     read: async (index, offset, target) => open().read(index, offset, target),
     wholeDigests: async (signal) => await open().wholeDigests(signal),
     commit: async (aliases) => open().commit(aliases),

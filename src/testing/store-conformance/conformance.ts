@@ -2,6 +2,7 @@
 // changed files, eviction) is tested beside the disk store.
 
 import assert from 'node:assert/strict';
+import { readSync, writeSync } from 'node:fs';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
@@ -58,6 +59,14 @@ export async function readAll(blob: OpenBlob, content: TestBlob): Promise<Buffer
   return Buffer.concat(parts);
 }
 
+function spanBytes(blob: OpenBlob, index: number, length: number): Buffer {
+  const { fd, offsetBytes, release } = blob.span(index);
+  const bytes = Buffer.alloc(length);
+  assert.equal(readSync(fd, bytes, 0, length, offsetBytes), length);
+  release();
+  return bytes;
+}
+
 export function blobStoreConformance(name: string, make: () => Promise<StoreUnderTest>): void {
   const on = (what: string, run: (under: StoreUnderTest) => Promise<void>): void => {
     test(what, async () => {
@@ -104,6 +113,61 @@ function pieceTests(on: On): void {
     assert.ok(blob.held.isFull);
     assert.ok((await readAll(blob, content)).equals(content.bytes));
     await blob.close();
+  });
+
+  on(
+    'a piece that somebody else puts in its place is held, and can be read where it is',
+    async ({ store: s }) => {
+      const content = testBlob(6, 2.5 * MiB);
+      const blob = await s.open(content.spec);
+      for (const index of [2, 0]) {
+        const bytes = content.piece(index);
+        await blob.fill(index, content.proof(index), async ({ fd, offsetBytes }) => {
+          assert.equal(blob.held.has(index), false);
+          assert.equal(writeSync(fd, bytes, 0, bytes.length, offsetBytes), bytes.length);
+        });
+        assert.deepEqual(blob.proof(index), content.proof(index));
+        assert.ok(spanBytes(blob, index, bytes.length).equals(bytes));
+        const part = Buffer.alloc(1000);
+        await blob.read(index, 77, part);
+        assert.ok(part.equals(bytes.subarray(77, 1077)));
+      }
+      assert.throws(() => blob.span(1), hasErrorCode('blob_not_found'));
+      await blob.write(1, content.piece(1), content.proof(1));
+      await blob.commit([]);
+      assert.ok(spanBytes(blob, 1, MiB).equals(content.piece(1)));
+      await blob.close();
+    },
+  );
+
+  on('a piece that is not put is not held, and one that is held is not put again', async ({ store: s }) => {
+    const content = testBlob(7, 1 * MiB);
+    const blob = await s.open(content.spec);
+    const puts: number[] = [];
+    const failing = blob.fill(0, content.proof(0), async () => {
+      puts.push(0);
+      throw new Error('no bytes');
+    });
+    await assert.rejects(failing, { message: 'no bytes' });
+    assert.equal(blob.held.count, 0);
+    await blob.write(0, content.piece(0), content.proof(0));
+    await blob.fill(0, content.proof(0), async () => void puts.push(1));
+    assert.deepEqual(puts, [0]);
+    await blob.close();
+  });
+
+  on('a span is good until it is released, whatever becomes of its blob', async ({ store: s }) => {
+    const content = testBlob(8, 1 * MiB);
+    const blob = await s.open(content.spec);
+    await blob.write(0, content.piece(0), content.proof(0));
+    const span = blob.span(0);
+    await blob.discard();
+    await blob.close();
+    const bytes = Buffer.alloc(MiB);
+    assert.equal(readSync(span.fd, bytes, 0, MiB, span.offsetBytes), MiB);
+    assert.ok(bytes.equals(content.piece(0)));
+    span.release();
+    span.release();
   });
 
   on('writing a held piece changes nothing', async ({ store: s }) => {
