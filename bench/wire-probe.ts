@@ -1,31 +1,82 @@
-// How fast one link carries pieces between two processes over loopback, and what it costs each side.
-//   node bench/wire-probe.ts [GiB] [piece MiB] [onread|data] [taker: dialer|acceptor]
+// How fast one link carries pieces between two processes over loopback, and what it costs each side: the transport
+// alone, without a store. `node bench/wire-probe.ts --help`.
 
 import { fork } from 'node:child_process';
+import { open, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createIdentity, GiB, MiB, type PieceProof, type SnapshotId } from '../src/core/index.ts';
-import { type AcceptedReads, type PeerLink, PeerTransport } from '../src/transport/index.ts';
+import { loadPieceHash } from '../src/hashing/index.ts';
+import {
+  type AcceptedReads,
+  type PeerLink,
+  PeerTransport,
+  type PieceToSend,
+} from '../src/transport/index.ts';
+import { readFlags, sizeOf, textOf } from './kit/options.ts';
+
+const HELP = `node bench/wire-probe.ts [options]
+
+  --size <size>     bytes to move (default 4GiB)
+  --piece <size>    bytes of a piece, at most 16MiB (default 4MiB)
+  --taker <side>    which side takes: dialer or acceptor (default dialer)
+  --reads <how>     how accepted sockets are read: onread or data (default onread)
+  --source <what>   where pieces come from: memory (a copy) or span (a file) (default memory)
+  --hash <when>     never, arriving (while it comes) or whole (when it is there) (default never)
+`;
 
 const SNAPSHOT = '0'.repeat(64) as SnapshotId;
 const PIECES = 1024;
 const IN_FLIGHT = 8;
 
-const [gib = '4', pieceMiB = '4', reads = 'onread', taker = 'dialer', port = ''] = process.argv.slice(2);
-const sizeBytes = Number(pieceMiB) * MiB;
-const total = Math.round((Number(gib) * GiB) / sizeBytes);
+const text = { type: 'string' } as const;
+const options = readFlags(
+  HELP,
+  {
+    size: { ...text, default: '4GiB' },
+    piece: { ...text, default: '4MiB' },
+    taker: { ...text, default: 'dialer' },
+    reads: { ...text, default: 'onread' },
+    source: { ...text, default: 'memory' },
+    hash: { ...text, default: 'never' },
+    port: text,
+  },
+  (values) => ({
+    totalBytes: sizeOf(values, 'size'),
+    sizeBytes: sizeOf(values, 'piece'),
+    taker: textOf(values, 'taker'),
+    reads: textOf(values, 'reads'),
+    source: textOf(values, 'source'),
+    hash: textOf(values, 'hash'),
+    port: textOf(values, 'port'),
+  }),
+);
+const { sizeBytes } = options;
+const total = Math.round(options.totalBytes / sizeBytes);
 
 const identity = createIdentity();
 const proof: PieceProof = { digest: new Uint8Array(32), signer: identity.id, signature: new Uint8Array(64) };
-const transport = new PeerTransport({ identity, acceptedReads: reads as AcceptedReads });
-const source = Buffer.alloc(sizeBytes, 7);
+const { hash, createHasher } = await loadPieceHash();
+const transport = new PeerTransport({
+  identity,
+  acceptedReads: options.reads as AcceptedReads,
+  ...(options.hash === 'arriving' && { createHasher }),
+});
+const bytes = Buffer.alloc(sizeBytes, 7);
+const path = join(tmpdir(), `anax-probe-${process.pid}`);
+const file = options.source === 'span' ? await open(path, 'wx+') : undefined;
+await file?.write(bytes);
+await rm(path, { force: true });
 
 async function give(link: PeerLink, channel: number, piece: number): Promise<void> {
-  await link.sendPiece({
-    channel,
-    piece,
-    sizeBytes,
-    proof,
-    read: async (offset, target) => void source.copy(target, 0, offset, offset + target.length),
-  });
+  const common = { channel, piece, sizeBytes, proof };
+  const item: PieceToSend = file
+    ? { ...common, span: { fd: file.fd, offsetBytes: 0 } }
+    : {
+        ...common,
+        read: async (offset, target) => void bytes.copy(target, 0, offset, offset + target.length),
+      };
+  await link.sendPiece(item);
 }
 
 function report(side: string, begun: NodeJS.CpuUsage, seconds?: number): void {
@@ -46,6 +97,7 @@ async function take(link: PeerLink, channel: number): Promise<void> {
       const piece = next % PIECES;
       next += 1;
       const received = await link.requestPiece({ channel, piece, sizeBytes });
+      if (options.hash === 'whole') hash(received.bytes);
       received.release();
     }
   };
@@ -62,6 +114,7 @@ function attach(role: 'taker' | 'giver') {
     void link.closed.then(async () => {
       if (role === 'giver') report('gives', begun);
       await transport.stop();
+      await file?.close();
       if (process.connected) process.disconnect();
     });
     if (role === 'taker') {
@@ -80,11 +133,11 @@ function attach(role: 'taker' | 'giver') {
   };
 }
 
-if (port === '') {
-  const accepts = taker === 'acceptor' ? 'taker' : 'giver';
+if (options.port === undefined) {
+  const accepts = options.taker === 'acceptor' ? 'taker' : 'giver';
   const listener = await transport.listen({ host: '127.0.0.1', port: 0, attach: attach(accepts) });
-  fork(import.meta.filename, [gib, pieceMiB, reads, taker, String(listener.port)]);
+  fork(import.meta.filename, [...process.argv.slice(2), '--port', String(listener.port)]);
 } else {
-  const dials = taker === 'acceptor' ? 'giver' : 'taker';
-  await transport.dial({ host: '127.0.0.1', port: Number(port), attach: attach(dials) });
+  const dials = options.taker === 'acceptor' ? 'giver' : 'taker';
+  await transport.dial({ host: '127.0.0.1', port: Number(options.port), attach: attach(dials) });
 }

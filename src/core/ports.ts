@@ -13,6 +13,13 @@ export type Random = () => number;
 /** BLAKE3, 32 bytes. */
 export type PieceHash = (bytes: Uint8Array) => Uint8Array;
 
+/** BLAKE3 of bytes that come bit by bit. Good for one digest. */
+export interface PieceHasher {
+  update(bytes: Uint8Array): void;
+  /** 32 bytes. */
+  digest(): Uint8Array;
+}
+
 export type LogFields = Readonly<Record<string, unknown>>;
 
 /** Constant messages, facts as fields. */

@@ -13,6 +13,7 @@ import {
   type PeerId,
   type PeerInfo,
   type PieceHash,
+  type PieceHasher,
   type Random,
   type SnapshotId,
   type Source,
@@ -45,6 +46,8 @@ export interface EngineDeps {
   readonly identity: Identity;
   readonly store: BlobStore & { stop(): Promise<void> };
   readonly hash: PieceHash;
+  /** For pieces as they arrive. */
+  readonly createHasher?: () => PieceHasher;
   readonly sources: SourceRegistry;
   /** Made for this host as it is known once it listens. */
   readonly schedulerFor: (self: PeerInfo, rejoin: () => JoinFacts[]) => SchedulerLink;
@@ -108,6 +111,7 @@ export class Engine implements ControlApi {
         return late.engine.answer(method, body, peer, signal);
       },
       onPeerGone: (peer) => late.engine?.peerGone(peer),
+      createHasher: deps.createHasher,
       nowMs: () => deps.clock.now(),
       uploadBytesPerSecond: options.uploadBytesPerSecond,
       downloadLimiter,

@@ -6,7 +6,6 @@ import {
   Bitfield,
   type PeerId,
   type PeerInfo,
-  type PieceProof,
   type ReaderGrant,
   type Verdict,
 } from '../core/index.ts';
@@ -222,7 +221,7 @@ export class Exchange implements ChannelOwner {
       onBegun: () => this.#context.feed({ kind: 'begun', peer: channel.peer, piece }),
     });
     try {
-      const finding = this.#verify(piece, received.bytes, received.proof);
+      const finding = this.#verify(piece, received);
       if (finding === 'good') return await this.#store(channel.peer, piece, received);
       this.#complain(channel, piece, finding);
       this.#fail(channel.peer, piece, finding === 'corrupt' ? 'corrupt' : 'error');
@@ -253,12 +252,12 @@ export class Exchange implements ChannelOwner {
     deps.logger.warn(message, { peer, host: link.remote.host, piece, snapshot: snapshot.id });
   }
 
-  #verify(piece: number, bytes: Uint8Array, proof: PieceProof): Verification {
+  #verify(piece: number, { bytes, proof, digest }: ReceivedPiece): Verification {
     const { trust, map, deps } = this.#context;
     const { blob, index } = map.locate(piece);
     if (!trust.isReader(proof.signer)) return 'unknown-reader';
     if (!trust.vouchesForPiece(blob, index, proof)) return 'corrupt';
-    return Buffer.compare(deps.hash(bytes), proof.digest) === 0 ? 'good' : 'corrupt';
+    return Buffer.compare(digest ?? deps.hash(bytes), proof.digest) === 0 ? 'good' : 'corrupt';
   }
 
   #explainFailure(peer: PeerId, piece: number, error: unknown, cancelled: AbortSignal): void {

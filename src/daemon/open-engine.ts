@@ -92,7 +92,7 @@ async function assemble(
   identity: Identity,
   { listens, waitForLockMs, signal }: AssembleOptions,
 ): Promise<Engine> {
-  const { hash } = await loadPieceHash();
+  const { hash, createHasher } = await loadPieceHash();
   const store = await openBlobStore({
     folder: join(config.cacheDir, 'store'),
     logger,
@@ -106,6 +106,7 @@ async function assemble(
     identity,
     store,
     hash,
+    createHasher,
     logger,
     clock: systemClock,
     random: Math.random,

@@ -9,17 +9,18 @@ const PROOF = { digest: new Uint8Array(32), signer: 'r' as PeerId, signature: ne
 
 /** A link whose sends end when the test says so. */
 class FakeLink {
-  readonly sending: { piece: number; done: () => void; fail: (error: Error) => void }[] = [];
+  readonly sending: { piece: number; done: () => void; fail: (error: Error) => void; stall: () => void }[] =
+    [];
   readonly said: OutgoingMessage[] = [];
 
   send(message: OutgoingMessage): void {
     this.said.push(message);
   }
 
-  async sendPiece({ piece, read }: PieceToSend): Promise<void> {
-    await read(0, Buffer.alloc(10));
+  async sendPiece({ piece, read, onStalled }: PieceToSend): Promise<void> {
+    await read?.(0, Buffer.alloc(10));
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.sending.push({ piece, done: resolve, fail: reject });
+    this.sending.push({ piece, done: resolve, fail: reject, stall: () => onStalled?.() });
     await promise;
   }
 }
@@ -58,6 +59,26 @@ test('four children are served at once, each one piece at a time, and others whe
     6,
   );
   assert.equal(uploads.bytesSent, 20);
+});
+
+test('a child that takes nothing leaves its place to others, and gets nothing more until it took what it has', async () => {
+  const uploads = new Uploads(silentLogger);
+  const links = Array.from({ length: 5 }, () => new FakeLink());
+  for (const [at, link] of links.entries())
+    for (const piece of [1, 2]) ask(uploads, link, `peer-${at}`, piece);
+  await settle();
+  const [stalled, , , , waiting] = links;
+  stalled?.sending[0]?.stall();
+  await settle();
+  assert.equal(waiting?.sending.length, 1);
+  assert.equal(stalled?.sending.length, 1);
+  // Its end frees no second place: three others and the newcomer still have theirs.
+  stalled?.sending[0]?.done();
+  await settle();
+  assert.equal(stalled?.sending.length, 1);
+  waiting?.sending[0]?.done();
+  await settle();
+  assert.equal(stalled?.sending.length, 2);
 });
 
 test('a send that fails counts nothing and makes room', async () => {

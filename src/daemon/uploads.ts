@@ -8,6 +8,7 @@ import {
   nextWish,
   removeChild,
   removeWish,
+  stallServe,
   type UploadQueue,
   type Wish,
 } from '../swarm/index.ts';
@@ -68,6 +69,10 @@ export class Uploads {
         sizeBytes: source.sizeBytes,
         proof: source.proof,
         read: (offset, target) => source.read(offset, target),
+        onStalled: () => {
+          stallServe(this.#queue, peer);
+          this.#pump();
+        },
       });
       this.bytesSent += source.sizeBytes;
     } catch (error) {

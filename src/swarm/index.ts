@@ -11,6 +11,7 @@ export {
   nextWish,
   removeChild,
   removeWish,
+  stallServe,
   type UploadLimits,
   type UploadQueue,
   type Wish,

@@ -25,7 +25,8 @@ export interface Wish {
 interface ChildState {
   readonly wishes: Map<string, Wish>;
   servedBytes: number;
-  active: boolean;
+  /** Whether it is served; `stalled`: it takes nothing, and its place went to others. */
+  active: false | 'served' | 'stalled';
   /** Its link went while it was served; what it is then stays known until that serve has ended. */
   left: boolean;
 }
@@ -63,7 +64,7 @@ function childOf(queue: UploadQueue, peer: PeerId): ChildState {
   // A newcomer starts level with the least served, so that it neither starves nor crowds the others out.
   let servedBytes = Number.POSITIVE_INFINITY;
   for (const child of queue.children.values()) servedBytes = Math.min(servedBytes, child.servedBytes);
-  const child = {
+  const child: ChildState = {
     wishes: new Map(),
     servedBytes: Number.isFinite(servedBytes) ? servedBytes : 0,
     active: false,
@@ -85,7 +86,7 @@ export function nextWish(queue: UploadQueue): Wish | undefined {
   const wish = child && leastSent(queue, child);
   if (!child || !wish) return undefined;
   child.wishes.delete(wishKey(wish.channel, wish.piece));
-  child.active = true;
+  child.active = 'served';
   child.servedBytes += wish.sizeBytes;
   queue.active += 1;
   noteSent(queue, wish);
@@ -130,10 +131,18 @@ function noteSent(queue: UploadQueue, wish: Wish): void {
   if (!oldest.done) queue.sent.delete(oldest.value);
 }
 
+/** A child takes nothing of what it is served: its place is free for others, and it gets no further one meanwhile. */
+export function stallServe(queue: UploadQueue, peer: PeerId): void {
+  const child = queue.children.get(peer);
+  if (child?.active !== 'served') return;
+  child.active = 'stalled';
+  queue.active -= 1;
+}
+
 /** A serve that `nextWish` began has ended, well or not. */
 export function endServe(queue: UploadQueue, peer: PeerId): void {
   const child = queue.children.get(peer);
-  queue.active -= 1;
+  if (child?.active !== 'stalled') queue.active -= 1;
   if (!child) return;
   child.active = false;
   if (child.left) queue.children.delete(peer);

@@ -1,5 +1,6 @@
 // Buffers for pieces, reused, with a ceiling over all links of a process. Sizes are powers of two, so that one piece
-// length needs one size and a freed buffer fits the next piece; a lease shows exactly the bytes asked for.
+// length needs one size and a freed buffer fits the next piece; a lease shows exactly the bytes asked for. Each has
+// a little more than its size, so that frames' heads do not double what a piece's bytes need.
 //
 // Invariants: leased and kept bytes together never pass the ceiling; requests are served in the order they came
 // (a large one is not overtaken by small ones for ever). Reuse matters beyond garbage: memory touched for the first
@@ -11,6 +12,8 @@ import { assert, KiB, MAX_PIECE_LENGTH_BYTES, MiB } from '../core/index.ts';
 export const DEFAULT_POOL_BYTES = 96 * MiB;
 
 const MIN_SIZE_BYTES = 64 * KiB;
+/** What a buffer holds beyond its size; not counted. */
+const EXTRA_BYTES = 256;
 
 export interface Lease {
   readonly bytes: Buffer;
@@ -45,14 +48,22 @@ export class BufferPool {
     return this.#leasedBytes;
   }
 
+  /** Whether more than half is taken, or somebody waits. */
+  get isScarce(): boolean {
+    return this.#waiters.size > 0 || this.#leasedBytes * 2 > this.ceilingBytes;
+  }
+
   /** How many are waiting for a buffer. */
   get waiting(): number {
     return this.#waiters.size;
   }
 
-  /** A buffer of at most 16 MiB at once; `undefined` where there is none, or others were waiting before. */
+  /** A buffer of at most 16 MiB (and 256 bytes) at once; `undefined` where there is none, or others were waiting before. */
   tryAcquire(sizeBytes: number): Lease | undefined {
-    assert(sizeBytes > 0 && sizeBytes <= MAX_PIECE_LENGTH_BYTES, `a buffer of ${sizeBytes} bytes`);
+    assert(
+      sizeBytes > 0 && sizeBytes <= MAX_PIECE_LENGTH_BYTES + EXTRA_BYTES,
+      `a buffer of ${sizeBytes} bytes`,
+    );
     return this.#waiters.size > 0 ? undefined : this.#take(sizeBytes);
   }
 
@@ -99,7 +110,7 @@ export class BufferPool {
     if (this.#leasedBytes + size > this.ceilingBytes) return undefined;
     while (this.#totalBytes + size > this.ceilingBytes) this.#forgetOne();
     this.#totalBytes += size;
-    return Buffer.allocUnsafeSlow(size);
+    return Buffer.allocUnsafeSlow(size + EXTRA_BYTES);
   }
 
   #forgetOne(): void {
@@ -112,10 +123,11 @@ export class BufferPool {
   }
 
   #put(buffer: Buffer): void {
-    this.#leasedBytes -= buffer.length;
-    const kept = this.#free.get(buffer.length);
+    const size = buffer.length - EXTRA_BYTES;
+    this.#leasedBytes -= size;
+    const kept = this.#free.get(size);
     if (kept) kept.push(buffer);
-    else this.#free.set(buffer.length, [buffer]);
+    else this.#free.set(size, [buffer]);
     this.#serve();
   }
 
@@ -131,6 +143,6 @@ export class BufferPool {
 
 function sizeClass(sizeBytes: number): number {
   let size = MIN_SIZE_BYTES;
-  while (size < sizeBytes) size *= 2;
+  while (size + EXTRA_BYTES < sizeBytes) size *= 2;
   return size;
 }

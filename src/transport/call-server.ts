@@ -20,7 +20,7 @@ export interface CallServerOptions {
   readonly handler: CallHandler;
   readonly maxCalls: number;
   readonly maxCallBytes: number;
-  readonly bulk: (parts: readonly Buffer[]) => Promise<void>;
+  readonly bulk: (frame: Buffer) => Promise<void>;
   readonly control: (frame: Buffer) => void;
 }
 
@@ -79,7 +79,7 @@ export class CallServer {
       signal.throwIfAborted();
       const body = answer.subarray(at, at + MAX_ANSWER_PART_BYTES);
       const last = at + MAX_ANSWER_PART_BYTES >= answer.length;
-      await this.#options.bulk([encodeMessage({ kind: 'answer', id, ok: true, last, body })]);
+      await this.#options.bulk(encodeMessage({ kind: 'answer', id, ok: true, last, body }));
       if (last) return;
     }
   }

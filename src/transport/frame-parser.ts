@@ -50,9 +50,10 @@ export class FrameParser {
     return this.#chunkBytes;
   }
 
-  /** Whether the next byte is the first of a frame. */
-  get isBetweenFrames(): boolean {
-    return this.#chunkBytes === 0 && !this.#partial;
+  /** How many bytes may be the head of a chunk and nothing of its payload; 0 inside a chunk and in longer frames. */
+  get headBytes(): number {
+    if (this.#chunkBytes > 0) return 0;
+    return Math.max(0, CHUNK_HEAD_BYTES - (this.#partial?.length ?? 0));
   }
 
   /**

@@ -10,7 +10,7 @@ import type { Socket } from 'node:net';
 import { AnaxError, assert } from '../core/index.ts';
 
 interface Bulk {
-  readonly parts: readonly Buffer[];
+  readonly frames: Buffer;
   readonly done: () => void;
   readonly failed: (error: AnaxError) => void;
 }
@@ -63,10 +63,10 @@ export class FrameWriter {
   }
 
   /** Sends frames in order behind earlier bulk. Resolves when the kernel took them; rejects when the link ends first. */
-  bulk(parts: readonly Buffer[]): Promise<void> {
+  bulk(frames: Buffer): Promise<void> {
     if (this.#state !== 'open') return Promise.reject(ended());
     return new Promise((done, failed) => {
-      this.#bulk.push({ parts, done, failed });
+      this.#bulk.push({ frames, done, failed });
       this.#flush();
     });
   }
@@ -96,7 +96,8 @@ export class FrameWriter {
   #flush(): void {
     if (this.#writing || this.#state === 'closed') return;
     const bulk = this.#bulk.shift();
-    const parts = bulk ? [...this.#control, ...bulk.parts] : this.#control;
+    const parts = this.#control;
+    if (bulk) parts.push(bulk.frames);
     if (parts.length === 0) {
       if (this.#state === 'finishing') this.#socket.end();
       return;
@@ -113,14 +114,14 @@ export class FrameWriter {
     this.#socket.cork();
     parts.forEach((part, at) => {
       this.bytesOut += part.length;
-      // All of a corked batch is one writev; its last callback stands for all.
+      // All of a corked batch is one write; its last callback stands for all.
       if (at < parts.length - 1) this.#socket.write(part);
-      else this.#socket.write(part, (error) => this.#written(error ?? undefined));
+      else this.#socket.write(part, this.#onWritten);
     });
     this.#socket.uncork();
   }
 
-  #written(error: Error | undefined): void {
+  readonly #onWritten = (error?: Error | null): void => {
     // The socket's own 'close' follows an error, and ends the link.
     if (error || this.#state === 'closed') return;
     const writing = this.#writing;
@@ -128,7 +129,7 @@ export class FrameWriter {
     this.#writing = undefined;
     if (writing !== 'control') writing.done();
     this.#flush();
-  }
+  };
 }
 
 function ended(): AnaxError {

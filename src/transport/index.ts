@@ -29,6 +29,6 @@ export {
   type PeerTransportOptions,
 } from './peer-transport.ts';
 export type { PieceRequest, ReceivedPiece } from './piece-receiver.ts';
-export type { PieceToSend } from './piece-sender.ts';
+export type { PieceToSend } from './piece-step.ts';
 export { RateLimiter } from './rate-limiter.ts';
 export type { AcceptedReads } from './socket.ts';

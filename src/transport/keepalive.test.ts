@@ -10,6 +10,8 @@ const quiet: LinkActivity = {
   reading: true,
   writingForMs: 0,
   lastChunkAtMs: undefined,
+  sendersWait: false,
+  receiversWait: false,
 };
 
 function check(change: Partial<LinkActivity>): string {
@@ -36,12 +38,19 @@ test('a silent remote is dead, unless we do not listen', () => {
 });
 
 test('a remote that takes nothing is dead, even if we do not listen', () => {
-  assert.equal(check({ writingForMs: 30_000 }), 'slow');
-  assert.equal(check({ writingForMs: 30_000, reading: false }), 'slow');
+  assert.equal(check({ writingForMs: 15_000 }), 'slow');
+  assert.equal(check({ writingForMs: 15_000, reading: false }), 'slow');
 });
 
 test('a piece that does not go on ends the link', () => {
-  assert.equal(check({ lastChunkAtMs: 70_000 }), 'slow');
-  assert.equal(check({ lastChunkAtMs: 70_001 }), 'nothing');
-  assert.equal(check({ lastChunkAtMs: 70_000, reading: false }), 'nothing');
+  assert.equal(check({ lastChunkAtMs: 85_000 }), 'slow');
+  assert.equal(check({ lastChunkAtMs: 85_001 }), 'nothing');
+  assert.equal(check({ lastChunkAtMs: 85_000, reading: false }), 'nothing');
+});
+
+test('where others wait for its buffer, a link gets less time', () => {
+  assert.equal(check({ writingForMs: 5_000, sendersWait: true }), 'slow');
+  assert.equal(check({ writingForMs: 5_000, receiversWait: true }), 'nothing');
+  assert.equal(check({ lastChunkAtMs: 95_000, receiversWait: true }), 'slow');
+  assert.equal(check({ lastChunkAtMs: 95_000, sendersWait: true }), 'nothing');
 });

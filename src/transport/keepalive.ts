@@ -15,6 +15,9 @@ export interface LinkActivity {
   readonly writingForMs: number;
   /** When the piece under way last got a chunk; undefined where none is. */
   readonly lastChunkAtMs: number | undefined;
+  /** Whether others wait for a buffer to send from, or to receive into. */
+  readonly sendersWait: boolean;
+  readonly receiversWait: boolean;
 }
 
 export type KeepaliveStep =
@@ -32,8 +35,10 @@ export class Keepalive {
 
   /** How often to check: the limits are kept to within a fifth of the shortest. */
   get intervalMs(): number {
-    const { pingAfterMs, deadAfterMs, writeTimeoutMs, pieceStallMs } = this.#limits;
-    return Math.max(1, Math.min(pingAfterMs, deadAfterMs, writeTimeoutMs, pieceStallMs) / 5);
+    const { pingAfterMs, deadAfterMs, writeTimeoutMs, pieceStallMs, scarceStallMs, stalledAfterMs } =
+      this.#limits;
+    const shortest = Math.min(pingAfterMs, deadAfterMs, writeTimeoutMs, pieceStallMs, scarceStallMs) / 5;
+    return Math.max(1, Math.min(shortest, stalledAfterMs));
   }
 
   check(activity: LinkActivity): KeepaliveStep {
@@ -49,13 +54,15 @@ export class Keepalive {
 
   #verdict(activity: LinkActivity): KeepaliveStep | undefined {
     const { nowMs, lastReadAtMs, reading, writingForMs, lastChunkAtMs } = activity;
-    const { deadAfterMs, writeTimeoutMs, pieceStallMs } = this.#limits;
-    if (writingForMs >= writeTimeoutMs) return slow('the remote takes nothing');
+    const { deadAfterMs, writeTimeoutMs, pieceStallMs, scarceStallMs } = this.#limits;
+    const writeMs = activity.sendersWait ? Math.min(writeTimeoutMs, scarceStallMs) : writeTimeoutMs;
+    const pieceMs = activity.receiversWait ? Math.min(pieceStallMs, scarceStallMs) : pieceStallMs;
+    if (writingForMs >= writeMs) return slow('the remote takes nothing');
     if (!reading) return undefined;
     if (nowMs - lastReadAtMs >= deadAfterMs) {
       return { kind: 'dead', code: 'timeout', why: 'the remote is silent' };
     }
-    if (lastChunkAtMs !== undefined && nowMs - lastChunkAtMs >= pieceStallMs) {
+    if (lastChunkAtMs !== undefined && nowMs - lastChunkAtMs >= pieceMs) {
       return slow('a piece was begun and does not go on');
     }
     return undefined;

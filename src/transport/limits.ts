@@ -3,9 +3,9 @@
 
 import { KiB, MAX_PIECES, MiB } from '../core/index.ts';
 
-/** Payload of a `chunk`: small enough that a control frame waits at most 20 ms for one at 100 Mbit/s. */
-export const MAX_CHUNK_BYTES = 256 * KiB;
-/** Payload of one `answer` frame, for the same reason. */
+/** Payload of a `chunk`: small enough that a control frame waits at most 42 ms for one at 100 Mbit/s. */
+export const MAX_CHUNK_BYTES = 512 * KiB;
+/** Payload of one `answer` frame. */
 export const MAX_ANSWER_PART_BYTES = 256 * KiB;
 export const MAX_TICKET_BYTES = 1 * KiB;
 /** One bit a piece. */
@@ -45,10 +45,14 @@ export interface LinkLimits {
   readonly pingAfterMs: number;
   /** Silence of the remote after which the link is dead. Default 15 s. */
   readonly deadAfterMs: number;
-  /** A write (512 KiB and what control waited) that the remote did not take in this time ends the link. Default 30 s. */
+  /** A write that the remote has not taken in this time is stalled: `PieceToSend.onStalled`. Default 1 s. */
+  readonly stalledAfterMs: number;
+  /** A write (512 KiB and what control waited) that the remote did not take in this time ends the link. Default 15 s. */
   readonly writeTimeoutMs: number;
-  /** A piece that was begun and gets no chunk in this time ends the link: it holds a buffer. Default 30 s. */
+  /** A piece that was begun and gets no chunk in this time ends the link: it holds a buffer. Default 15 s. */
   readonly pieceStallMs: number;
+  /** Takes the place of both while others wait for the buffers that such a link holds. Default 5 s. */
+  readonly scarceStallMs: number;
   /** How long a closing link may take to get its goodbye out. Default 1 s. */
   readonly lingerMs: number;
 }
@@ -65,7 +69,9 @@ export const defaultLinkLimits: LinkLimits = {
   helloTimeoutMs: 5_000,
   pingAfterMs: 5_000,
   deadAfterMs: 15_000,
-  writeTimeoutMs: 30_000,
-  pieceStallMs: 30_000,
+  stalledAfterMs: 1_000,
+  writeTimeoutMs: 15_000,
+  pieceStallMs: 15_000,
+  scarceStallMs: 5_000,
   lingerMs: 1_000,
 };

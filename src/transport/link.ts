@@ -5,7 +5,15 @@
 // its pool; whatever a remote sends leads to at most that end.
 
 import type { Socket } from 'node:net';
-import { AnaxError, assert, type Identity, type Logger, type PeerId, unreachable } from '../core/index.ts';
+import {
+  AnaxError,
+  assert,
+  type Identity,
+  type Logger,
+  type PeerId,
+  type PieceHasher,
+  unreachable,
+} from '../core/index.ts';
 import type { BufferPool } from './buffer-pool.ts';
 import { CallClient, type CallOptions } from './call-client.ts';
 import { type CallHandler, CallServer } from './call-server.ts';
@@ -35,7 +43,8 @@ import type {
   PeerLink,
 } from './peer-link.ts';
 import { PieceReceiver, type PieceRequest, type ReceivedPiece } from './piece-receiver.ts';
-import { PieceSender, type PieceToSend } from './piece-sender.ts';
+import { PieceSender } from './piece-sender.ts';
+import type { PieceToSend } from './piece-step.ts';
 import type { RateGate } from './rate-gate.ts';
 import { splitMessage } from './split-message.ts';
 import type { PieceSink, StreamReader } from './stream-reader.ts';
@@ -46,6 +55,7 @@ export interface LinkResources {
   readonly limits: LinkLimits;
   readonly logger: Logger;
   readonly receivePool: BufferPool;
+  readonly createHasher: (() => PieceHasher) | undefined;
   readonly sendPool: BufferPool;
   readonly uploadGate: RateGate;
   readonly downloadGate: RateGate;
@@ -107,6 +117,7 @@ export class Link implements PeerLink, PieceSink {
     const send = (message: WireMessage) => this.#send(message);
     this.#receiver = new PieceReceiver({
       pool: resources.receivePool,
+      createHasher: resources.createHasher,
       maxRequests: limits.maxRequests,
       send,
     });
@@ -115,7 +126,7 @@ export class Link implements PeerLink, PieceSink {
       maxRequests: limits.maxRequests,
       gate: resources.uploadGate,
       reject: send,
-      bulk: (parts) => this.#writer.bulk(parts),
+      bulk: (frames) => this.#writer.bulk(frames),
     });
     this.#calls = new CallClient(limits.maxCalls, send);
     this.#served = new CallServer({
@@ -123,7 +134,7 @@ export class Link implements PeerLink, PieceSink {
       maxCalls: limits.maxCalls,
       maxCallBytes: limits.maxCallBytes,
       control: (frame) => this.#writer.control(frame),
-      bulk: (parts) => this.#writer.bulk(parts),
+      bulk: (frames) => this.#writer.bulk(frames),
     });
     this.#keepalive = new Keepalive(limits);
     this.#helloTimer = setTimeout(() => this.#helloOverdue(), limits.helloTimeoutMs);
@@ -336,15 +347,20 @@ export class Link implements PeerLink, PieceSink {
 
   #checkAlive(): void {
     const { reader } = this.#options;
+    const { limits, sendPool, receivePool } = this.#resources;
     const nowMs = performance.now();
+    const writingForMs = this.#writer.writingForMs(nowMs);
+    if (writingForMs >= limits.stalledAfterMs) this.#sender.stalled();
     const step = this.#keepalive.check({
       nowMs,
       lastReadAtMs: reader.lastReadAtMs,
       lastWriteAtMs: this.#writer.lastWriteAtMs,
       reading: reader.reading,
-      writingForMs: this.#writer.writingForMs(nowMs),
+      writingForMs,
       // Reading that went on after a stop counts as progress: the remote could not be heard before.
       lastChunkAtMs: this.#receiver.isArriving ? this.#receiver.lastProgressAtMs : undefined,
+      sendersWait: sendPool.waiting > 0,
+      receiversWait: receivePool.waiting > 0,
     });
     if (step.kind === 'dead') {
       this.#fail(new LinkFault(step.code, new AnaxError('network_timeout', step.why)));

@@ -5,7 +5,7 @@ import type { CallOptions } from './call-client.ts';
 import type { CallHandler } from './call-server.ts';
 import type { GoodbyeCode, IncomingMessage, OutgoingMessage } from './messages.ts';
 import type { PieceRequest, ReceivedPiece } from './piece-receiver.ts';
-import type { PieceToSend } from './piece-sender.ts';
+import type { PieceToSend } from './piece-step.ts';
 
 export interface LinkRemote {
   readonly peerId: PeerId;

@@ -11,6 +11,7 @@ import {
   type Logger,
   MiB,
   type PeerId,
+  type PieceHasher,
   silentLogger,
   toAnaxError,
 } from '../core/index.ts';
@@ -36,6 +37,8 @@ export interface PeerTransportOptions {
   readonly logger?: Logger;
   /** For pieces that arrive. Default: 96 MiB. */
   readonly receivePool?: BufferPool;
+  /** Hashes pieces while they arrive, when they are in the processor's cache. Default: `digest` is left out. */
+  readonly createHasher?: () => PieceHasher;
   /** For pieces that leave. Default: 32 MiB. */
   readonly sendPool?: BufferPool;
   /** Both limit piece payload, over all links. Default: none. */
@@ -87,6 +90,7 @@ export class PeerTransport {
       identity: options.identity,
       limits: { ...defaultLinkLimits, ...options.limits },
       logger: options.logger ?? silentLogger,
+      createHasher: options.createHasher,
       receivePool: options.receivePool ?? new BufferPool(),
       sendPool: options.sendPool ?? new BufferPool(DEFAULT_SEND_POOL_BYTES),
       uploadGate: new RateGate(options.uploadLimiter),

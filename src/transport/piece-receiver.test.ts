@@ -16,7 +16,12 @@ function begun(): {
   got: Promise<ReceivedPiece | undefined>;
 } {
   const pool = new BufferPool(16 * MiB);
-  const receiver = new PieceReceiver({ pool, maxRequests: 4, send: () => undefined });
+  const receiver = new PieceReceiver({
+    pool,
+    createHasher: undefined,
+    maxRequests: 4,
+    send: () => undefined,
+  });
   const abort = new AbortController();
   const got = receiver.request({ ...ID, sizeBytes: SIZE, signal: abort.signal }).catch(() => undefined);
   assert.equal(receiver.begin({ kind: 'piece', ...ID, sizeBytes: SIZE, proof }, 0), undefined);

@@ -6,8 +6,16 @@
 // for, and given back when the request is cancelled or the link ends; where the pool has none, the link stops reading. A
 // buffer that the socket may still read into is given back only when the socket has another, or is closed.
 
-import { AnaxError, assert, MAX_PIECE_LENGTH_BYTES, type PieceProof } from '../core/index.ts';
+import {
+  AnaxError,
+  assert,
+  KiB,
+  MAX_PIECE_LENGTH_BYTES,
+  type PieceHasher,
+  type PieceProof,
+} from '../core/index.ts';
 import type { BufferPool, Lease } from './buffer-pool.ts';
+import { CHUNK_HEAD_BYTES } from './frame-types.ts';
 import {
   PeerReject,
   type PieceMessage,
@@ -29,6 +37,8 @@ export interface PieceRequest extends PieceId {
 export interface ReceivedPiece {
   readonly bytes: Buffer;
   readonly proof: PieceProof;
+  /** BLAKE3 of the bytes, where the transport was given a hasher. */
+  readonly digest: Uint8Array | undefined;
   release(): void;
 }
 
@@ -46,10 +56,17 @@ interface Arriving {
   lease: Lease | undefined;
   readonly poolWait: AbortController;
   receivedBytes: number;
+  readonly hasher: PieceHasher | undefined;
+  hashedBytes: number;
 }
+
+/** Little enough that it is still in the processor's cache, and enough that a call costs nothing beside it. */
+const HASH_STEP_BYTES = 128 * KiB;
 
 export interface PieceReceiverOptions {
   readonly pool: BufferPool;
+  /** For `ReceivedPiece.digest`. */
+  readonly createHasher: (() => PieceHasher) | undefined;
   readonly maxRequests: number;
   readonly send: (message: RequestMessage) => void;
 }
@@ -122,8 +139,15 @@ export class PieceReceiver {
     if (message.sizeBytes !== expectation.request.sizeBytes) {
       throw violation(`a piece of ${message.sizeBytes} bytes, not ${expectation.request.sizeBytes}`);
     }
-    const poolWait = new AbortController();
-    const arriving: Arriving = { expectation, message, lease: undefined, poolWait, receivedBytes: 0 };
+    const arriving: Arriving = {
+      expectation,
+      message,
+      lease: undefined,
+      poolWait: new AbortController(),
+      receivedBytes: 0,
+      hasher: this.#options.createHasher?.(),
+      hashedBytes: 0,
+    };
     this.#arriving = arriving;
     this.lastProgressAtMs = nowMs;
     if (!expectation.waiting) return undefined;
@@ -154,23 +178,30 @@ export class PieceReceiver {
     if (arriving.receivedBytes + sizeBytes > arriving.message.sizeBytes) throw violation('a chunk too many');
   }
 
-  /** The place for the next bytes of the chunk under way; the place of before is free again. */
+  /**
+   * The place for the next bytes of the chunk under way and for the head after them; the place of before is free again.
+   * The head is overwritten by the payload that it announces, so a piece's last chunk has no room for one.
+   */
   place(sizeBytes: number): Buffer | undefined {
     if (this.#placed?.dropped) this.#placed.lease.release();
     this.#placed = undefined;
     if (sizeBytes === 0 || !this.#arriving?.lease) return undefined;
     const { lease, receivedBytes } = this.#arriving;
     this.#placed = { lease, dropped: false };
-    return lease.bytes.subarray(receivedBytes, receivedBytes + sizeBytes);
+    return lease.bytes.subarray(receivedBytes, receivedBytes + sizeBytes + CHUNK_HEAD_BYTES);
   }
 
   chunkBytes(source: Buffer, start: number, end: number): void {
     const arriving = this.#arriving;
     assert(arriving, 'chunk bytes belong to a piece');
     const { lease, receivedBytes } = arriving;
-    const isInPlace = lease?.bytes.buffer === source.buffer;
-    if (lease && !isInPlace) source.copy(lease.bytes, receivedBytes, start, end);
     arriving.receivedBytes += end - start;
+    if (!lease) return;
+    if (!isAt(lease.bytes, receivedBytes, source, start)) source.copy(lease.bytes, receivedBytes, start, end);
+    const { hasher } = arriving;
+    if (!hasher || arriving.receivedBytes - arriving.hashedBytes < HASH_STEP_BYTES) return;
+    hasher.update(lease.bytes.subarray(arriving.hashedBytes, arriving.receivedBytes));
+    arriving.hashedBytes = arriving.receivedBytes;
   }
 
   chunkEnd(nowMs: number): void {
@@ -179,12 +210,8 @@ export class PieceReceiver {
     this.lastProgressAtMs = nowMs;
     if (arriving.receivedBytes < arriving.message.sizeBytes) return;
     this.#arriving = undefined;
-    const { expectation, lease } = arriving;
-    this.#settle(expectation);
-    if (!expectation.waiting) return;
-    assert(lease, 'a piece that somebody waits for has a buffer');
-    const { bytes } = lease;
-    expectation.waiting.resolve({ bytes, proof: arriving.message.proof, release: () => lease.release() });
+    this.#settle(arriving.expectation);
+    arriving.expectation.waiting?.resolve(toPiece(arriving));
   }
 
   rejected(message: RejectMessage): void {
@@ -215,4 +242,16 @@ export class PieceReceiver {
     }
     this.#expected.clear();
   }
+}
+
+/** Whether `source` from `start` on is `target` from `offset` on. */
+function isAt(target: Buffer, offset: number, source: Buffer, start: number): boolean {
+  return target.buffer === source.buffer && target.byteOffset + offset === source.byteOffset + start;
+}
+
+function toPiece({ lease, message, hasher, hashedBytes }: Arriving): ReceivedPiece {
+  assert(lease, 'a piece that somebody waits for has a buffer');
+  const { bytes } = lease;
+  if (hasher && hashedBytes < bytes.length) hasher.update(bytes.subarray(hashedBytes));
+  return { bytes, proof: message.proof, digest: hasher?.digest(), release: () => lease.release() };
 }

@@ -5,34 +5,24 @@
 // written, and no more, so a link holds two step buffers at most; a request counts as answered when its last chunk is
 // handed to the writer, since the remote may ask for the piece again as soon as it has it.
 
-import { type AnaxError, assert, KiB, type PieceProof, toAnaxError } from '../core/index.ts';
+import { type AnaxError, assert, toAnaxError } from '../core/index.ts';
 import type { BufferPool, Lease } from './buffer-pool.ts';
-import { encodeMessage, writeChunkHead } from './codec.ts';
-import { CHUNK_HEAD_BYTES } from './frame-types.ts';
-import { MAX_CHUNK_BYTES } from './limits.ts';
 import { PeerReject, type RejectCode, type RejectMessage, violation } from './messages.ts';
 import { type PieceId, pieceKey, pieceOfKey } from './piece-key.ts';
+import { type PieceToSend, readStep, stepBufferBytes } from './piece-step.ts';
 import type { RateGate } from './rate-gate.ts';
+import { StepPace } from './step-pace.ts';
 
-/** Read and written at once: two chunks. 256 KiB cost the giver half as much CPU again; 1 MiB gained nothing. */
-const SEND_STEP_BYTES = 512 * KiB;
 /** When to ask again after a `busy` for too many requests. */
 const BUSY_RETRY_MS = 100;
-
-export interface PieceToSend {
-  readonly channel: number;
-  readonly piece: number;
-  readonly sizeBytes: number;
-  readonly proof: PieceProof;
-  /** Fills `target` with the piece's bytes from `offset` on. */
-  readonly read: (offset: number, target: Buffer) => Promise<void>;
-}
 
 interface Job {
   readonly item: PieceToSend;
   readonly stop: AbortController;
   readonly done: () => void;
   readonly failed: (error: Error) => void;
+  /** `onStalled` was called. */
+  isStalled: boolean;
 }
 
 export interface PieceSenderOptions {
@@ -41,7 +31,7 @@ export interface PieceSenderOptions {
   readonly maxRequests: number;
   readonly gate: RateGate;
   readonly reject: (message: RejectMessage) => void;
-  readonly bulk: (parts: readonly Buffer[]) => Promise<void>;
+  readonly bulk: (frames: Buffer) => Promise<void>;
 }
 
 export class PieceSender {
@@ -49,9 +39,12 @@ export class PieceSender {
   /** Requests without an answer, and the job of those that are being answered. */
   readonly #asked = new Map<number, Job | undefined>();
   readonly #queue: Job[] = [];
+  /** Answers that are not over: waiting, read, or written. */
+  readonly #jobs = new Set<Job>();
   #pumping = false;
   /** The write of the step before, of whatever piece. Never rejects. */
   #lastWrite: Promise<void> = Promise.resolve();
+  readonly #pace = new StepPace();
 
   constructor(options: PieceSenderOptions) {
     this.#options = options;
@@ -120,8 +113,21 @@ export class PieceSender {
     const key = pieceKey(item);
     if (!this.#asked.has(key)) return Promise.reject(new PeerReject('cancelled'));
     assert(!this.#asked.get(key), 'a request is answered once');
-    return new Promise((done, failed) => {
-      const job: Job = { item, stop: new AbortController(), done, failed };
+    return new Promise((resolve, reject) => {
+      const job: Job = {
+        item,
+        stop: new AbortController(),
+        done: () => {
+          this.#jobs.delete(job);
+          resolve();
+        },
+        failed: (error) => {
+          this.#jobs.delete(job);
+          reject(error);
+        },
+        isStalled: false,
+      };
+      this.#jobs.add(job);
       this.#asked.set(key, job);
       this.#queue.push(job);
       void this.#pump();
@@ -141,31 +147,45 @@ export class PieceSender {
     this.#pumping = false;
   }
 
+  /** The remote has taken nothing for a while: who sends to it may serve others meanwhile. */
+  stalled(): void {
+    for (const job of this.#jobs) {
+      if (job.isStalled) continue;
+      job.isStalled = true;
+      job.item.onStalled?.();
+    }
+  }
+
   async #transmit({ item, stop, done, failed }: Job): Promise<void> {
     const { gate, pool } = this.#options;
     for (let offset = 0; offset < item.sizeBytes; ) {
-      const stepBytes = Math.min(gate.stepBytes(SEND_STEP_BYTES), item.sizeBytes - offset);
+      const stepBytes = Math.min(gate.stepBytes(this.#pace.stepBytes), item.sizeBytes - offset);
       await gate.pass(stepBytes, stop.signal);
-      const lease = await pool.acquire(SEND_STEP_BYTES, stop.signal);
+      // Reading ahead is for times of plenty: a remote that takes nothing must not hold more than it needs.
+      if (pool.isScarce) await this.#lastWrite;
+      const lease = await pool.acquire(stepBufferBytes(stepBytes), stop.signal);
+      let frames: Buffer;
       try {
-        await item.read(offset, lease.bytes.subarray(0, stepBytes));
+        frames = await readStep(item, offset, stepBytes, lease.bytes);
         await this.#lastWrite;
         stop.signal.throwIfAborted();
       } catch (error) {
         lease.release();
         throw error;
       }
-      const parts = toFrames(item, lease.bytes.subarray(0, stepBytes));
-      if (offset === 0) parts.unshift(pieceHead(item));
       offset += stepBytes;
       if (offset === item.sizeBytes) this.#asked.delete(pieceKey(item));
-      const write = this.#write(parts, lease);
+      const write = this.#write(frames, lease);
       if (offset === item.sizeBytes) void settleWith(write, done, failed);
     }
   }
 
-  #write(parts: readonly Buffer[], lease: Lease): Promise<void> {
-    const write = this.#options.bulk(parts).finally(() => lease.release());
+  #write(frames: Buffer, lease: Lease): Promise<void> {
+    const beganAtMs = performance.now();
+    const write = this.#options.bulk(frames).finally(() => {
+      lease.release();
+      this.#pace.wrote(performance.now() - beganAtMs);
+    });
     this.#lastWrite = write.catch(() => undefined);
     return write;
   }
@@ -198,22 +218,4 @@ async function settleWith(
   } catch (error) {
     failed(toAnaxError(error));
   }
-}
-
-function pieceHead({ channel, piece, sizeBytes, proof }: PieceToSend): Buffer {
-  return encodeMessage({ kind: 'piece', channel, piece, sizeBytes, proof });
-}
-
-/** Chunk frames over `bytes`, heads and payload alternating: payload is not copied. */
-function toFrames({ channel, piece }: PieceToSend, bytes: Buffer): Buffer[] {
-  const count = Math.ceil(bytes.length / MAX_CHUNK_BYTES);
-  const heads = Buffer.allocUnsafe(count * CHUNK_HEAD_BYTES);
-  const parts: Buffer[] = [];
-  for (let at = 0; at < count; at += 1) {
-    const payload = bytes.subarray(at * MAX_CHUNK_BYTES, (at + 1) * MAX_CHUNK_BYTES);
-    const head = heads.subarray(at * CHUNK_HEAD_BYTES, (at + 1) * CHUNK_HEAD_BYTES);
-    writeChunkHead(head, channel, piece, payload.length);
-    parts.push(head, payload);
-  }
-  return parts;
 }

@@ -1,21 +1,21 @@
 // From a socket's bytes to frames, with stops: where a sink asks to wait, the socket is paused, what was read already
 // is kept (at most one read, 512 KiB), and parsing goes on from there.
 //
-// Payload of a piece is read to where it belongs. For that a read stops at the end of a chunk, and the head of the next
-// chunk is read by itself: two small reads for 256 KiB cost less than copying them.
+// Payload of a piece is read to where it belongs. Such a read takes the head of the next chunk along, which lands where
+// that chunk's payload will be put over it; so a chunk costs no read of its own for its head, and no copy.
 
 import type { Socket } from 'node:net';
 import { assert } from '../core/index.ts';
 import { FrameParser, type FrameSink } from './frame-parser.ts';
-import { CHUNK_HEAD_BYTES } from './frame-types.ts';
 import type { SocketReader } from './socket.ts';
 
 export interface PieceSink extends FrameSink {
   /** Whether a piece was begun and is not whole. */
   readonly isArriving: boolean;
   /**
-   * Asked before each read. Where the next bytes of the chunk under way belong, at most `sizeBytes` of them; it must
-   * not be used otherwise until the next call, or until the socket is closed. `undefined` for nowhere, always for 0.
+   * Asked before each read. Where the next bytes of the chunk under way belong, at most `sizeBytes` of them, and after
+   * them room for the head of the next chunk, if the piece has another; it must not be used otherwise until the next
+   * call, or until the socket is closed. `undefined` for nowhere, always for 0.
    */
   chunkPlace(sizeBytes: number): Buffer | undefined;
 }
@@ -44,8 +44,9 @@ export class StreamReader implements SocketReader {
     const runs = this.reading && !this.#stopped;
     const place = this.#sink?.chunkPlace(runs ? (this.#parser?.chunkBytes ?? 0) : 0);
     if (place) return place;
-    const isHeadNext = runs && this.#sink?.isArriving && this.#parser?.isBetweenFrames;
-    return isHeadNext ? shared.subarray(0, CHUNK_HEAD_BYTES) : shared;
+    // Between two chunks of a piece no payload may end up in the shared buffer, or it would have to be copied.
+    const headBytes = runs && this.#sink?.isArriving ? (this.#parser?.headBytes ?? 0) : 0;
+    return headBytes > 0 ? shared.subarray(0, headBytes) : shared;
   }
 
   take(source: Buffer, start: number, end: number): boolean {

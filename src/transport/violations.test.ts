@@ -272,6 +272,30 @@ test('a peer that does not read costs two step buffers, and is dropped after the
   );
 });
 
+test('who sends to a peer that takes nothing is told, once for each piece', async () => {
+  await scene(
+    async (it) => {
+      const { link } = await asked(it);
+      it.raw.socket.pause();
+      it.raw.say({ kind: 'request', channel: 0, piece: 1 });
+      await it.end.inbox.next();
+      const read = readerOf(contentOf(1, 16 * MiB));
+      let stalls = 0;
+      await new Promise<void>((stalled) => {
+        const onStalled = () => {
+          stalls += 1;
+          stalled();
+        };
+        const common = { channel: 0, piece: 1, sizeBytes: 16 * MiB, proof };
+        link.sendPiece({ ...common, read, onStalled }).catch(() => undefined);
+      });
+      assert.equal((await link.closed).code, 'slow');
+      assert.equal(stalls, 1);
+    },
+    { stalledAfterMs: 20, writeTimeoutMs: 400 },
+  );
+});
+
 test('control for a peer that does not read is bounded', async () => {
   await scene(
     async (it) => {

@@ -1,0 +1,92 @@
+// One step of a piece on its way out: its bytes are read behind the heads of their frames, so that what is written is
+// one buffer. (Several would be copied into one by TLS, and cost the kernel a vector without it.)
+
+import { fstat, read as readFile } from 'node:fs';
+import {
+  AnaxError,
+  assert,
+  type FileMark,
+  type FileSpan,
+  type PieceProof,
+  toAnaxError,
+} from '../core/index.ts';
+import { encodeMessage, writeChunkHead } from './codec.ts';
+import { CHUNK_HEAD_BYTES } from './frame-types.ts';
+import { MAX_CHUNK_BYTES } from './limits.ts';
+import type { PieceId } from './piece-key.ts';
+
+/**
+ * Where a piece's bytes come from. A span is read by the link itself, at less cost; its file must stay open until the
+ * answer is over. With a mark, the answer ends with `piece_corrupt` where the file was changed.
+ */
+type PieceBytes =
+  | {
+      /** Fills `target` with the piece's bytes from `offset` on. */
+      readonly read: (offset: number, target: Buffer) => Promise<void>;
+      readonly span?: undefined;
+    }
+  | { readonly span: FileSpan & { readonly mark?: FileMark }; readonly read?: undefined };
+
+export type PieceToSend = PieceBytes &
+  PieceId & {
+    readonly sizeBytes: number;
+    readonly proof: PieceProof;
+    /** Called once if the remote takes nothing for a second; it may go on after that. */
+    readonly onStalled?: () => void;
+  };
+
+/** Before the payload: the piece's own frame (129 bytes), a chunk's head (13), and what aligns the payload. */
+const HEADS_BYTES = 192;
+/** Read and written at once: a chunk. 256 KiB cost the giver half as much CPU again; 1 MiB gained nothing. */
+export const MAX_STEP_BYTES = MAX_CHUNK_BYTES;
+
+/** What the buffer of a step needs to hold. */
+export function stepBufferBytes(stepBytes: number): number {
+  return HEADS_BYTES + stepBytes;
+}
+
+/** Reads a piece's bytes from `offset` on into `buffer`, and returns the part of it that is their frames. */
+export async function readStep(
+  item: PieceToSend,
+  offset: number,
+  stepBytes: number,
+  buffer: Buffer,
+): Promise<Buffer> {
+  const payload = buffer.subarray(HEADS_BYTES, HEADS_BYTES + stepBytes);
+  const { channel, piece, sizeBytes, proof } = item;
+  if (item.span) await readSpan(item.span, offset, payload);
+  else await item.read(offset, payload);
+  if (item.span?.mark && offset + stepBytes === sizeBytes) await checkMark(item.span.fd, item.span.mark);
+  const chunkAt = HEADS_BYTES - CHUNK_HEAD_BYTES;
+  writeChunkHead(buffer.subarray(chunkAt, HEADS_BYTES), channel, piece, stepBytes);
+  if (offset > 0) return buffer.subarray(chunkAt, HEADS_BYTES + stepBytes);
+  const head = encodeMessage({ kind: 'piece', channel, piece, sizeBytes, proof });
+  assert(head.length <= chunkAt, 'the head of a piece fits before its first chunk');
+  buffer.set(head, chunkAt - head.length);
+  return buffer.subarray(chunkAt - head.length, HEADS_BYTES + stepBytes);
+}
+
+function readSpan({ fd, offsetBytes }: FileSpan, offset: number, target: Buffer): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const readFrom = (filled: number): void => {
+      const position = offsetBytes + offset + filled;
+      readFile(fd, target, filled, target.length - filled, position, (error, bytes) => {
+        if (error) reject(toAnaxError(error, 'disk_io'));
+        else if (bytes === 0) reject(new AnaxError('piece_corrupt', 'the file is shorter than its blob'));
+        else if (filled + bytes < target.length) readFrom(filled + bytes);
+        else resolve();
+      });
+    };
+    readFrom(0);
+  });
+}
+
+function checkMark(fd: number, mark: FileMark): Promise<void> {
+  return new Promise((resolve, reject) => {
+    fstat(fd, { bigint: true }, (error, stats) => {
+      if (error) reject(toAnaxError(error, 'disk_io'));
+      else if (Number(stats.size) === mark.sizeBytes && stats.mtimeNs === mark.mtimeNs) resolve();
+      else reject(new AnaxError('piece_corrupt', 'the file was changed'));
+    });
+  });
+}
