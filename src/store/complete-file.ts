@@ -16,6 +16,7 @@ import {
 import { DataFile } from './data-file.ts';
 import { type Fingerprint, fingerprintOf, sameFingerprint } from './fingerprint.ts';
 import { createJournal } from './journal.ts';
+import type { JournalRecord } from './journal-format.ts';
 import type { Layout } from './layout.ts';
 import type { PartialFile } from './partial-file.ts';
 import type { ProofTable } from './proof-table.ts';
@@ -159,27 +160,31 @@ async function makeShard(fs: StoreFs, layout: Layout, digest: Digest): Promise<v
 }
 
 /**
- * Makes a complete blob partial, with the pieces of `keep` in its journal, unflushed: whoever loads it hashes them. The
- * data moves to a file of its own where an output is linked to this one, so that refetched pieces don't change the
- * output. `settleDemoted` is to follow.
+ * Makes a complete blob partial, with the pieces of `keep` in its journal. An intact file (no change from outside; a
+ * piece that reads wrong has rotted) stays where it is: what is fetched again mends the outputs that are linked to it,
+ * and the other pieces are known to be on the disk. Of a changed file whoever loads it hashes them, and where an output
+ * is linked to it the data moves to a file of its own, so that nobody's change is taken back. `settleDemoted` is to follow.
  */
 export async function demote(
   deps: CompleteDeps,
   { spec, proofs }: CompleteFile,
   keep: Bitfield,
+  isIntact: boolean,
 ): Promise<void> {
   const { fs, layout } = deps;
+  const pieces = Array.from(
+    keep.values(),
+    (index): JournalRecord => ({ kind: 'piece', index, proof: proofs.get(index) }),
+  );
   const journal = await createJournal(fs, layout.journal(spec.digest), spec);
   try {
-    await journal.append(
-      [...keep.values()].map((index) => ({ kind: 'piece', index, proof: proofs.get(index) })),
-    );
+    await journal.append(isIntact ? [...pieces, { kind: 'sync', covered: pieces.length }] : pieces);
     await journal.sync();
   } finally {
     await journal.close();
   }
   try {
-    await moveOut(deps, spec);
+    await moveOut(deps, spec, isIntact);
   } catch (error) {
     await removeFile(fs, layout.partial(spec.digest));
     await removeFile(fs, layout.journal(spec.digest));
@@ -187,17 +192,22 @@ export async function demote(
   }
 }
 
-async function moveOut({ fs, layout }: CompleteDeps, { digest, sizeBytes }: BlobSpec): Promise<void> {
+async function moveOut(
+  { fs, layout }: CompleteDeps,
+  { digest, sizeBytes }: BlobSpec,
+  isIntact: boolean,
+): Promise<void> {
   const blob = layout.blob(digest);
   const partial = layout.partial(digest);
-  if ((await fs.stat(blob)).nlink > 1) {
+  const isLinked = (await fs.stat(blob)).nlink > 1;
+  if (isLinked && !isIntact) {
     await removeFile(fs, partial);
     await fs.copyFile(blob, partial, constants.COPYFILE_FICLONE);
     await fs.chmod(partial, 0o600);
     await resize(fs, partial, sizeBytes);
     await removeFile(fs, blob);
   } else {
-    await fs.chmod(blob, 0o600);
+    await fs.chmod(blob, isLinked ? 0o644 : 0o600);
     await resize(fs, blob, sizeBytes);
     await fs.rename(blob, partial);
   }

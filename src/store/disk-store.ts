@@ -134,6 +134,14 @@ export class DiskStore implements DiskBlobStore {
     if (blob.users > 0) return;
     this.#detach(blob);
     await blob.shut();
+    await this.#sweep(blob);
+  }
+
+  /** A partial blob in which nothing came in leaves nothing behind. */
+  async #sweep({ spec: { digest }, held }: SharedBlob): Promise<void> {
+    if (held.count > 0 || this.#deps.catalog.get(digest)?.state !== 'partial') return;
+    this.#deps.catalog.remove(digest);
+    await removePartialFiles(this.#deps, digest);
   }
 
   #forget(blob: SharedBlob): void {

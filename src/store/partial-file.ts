@@ -22,20 +22,13 @@ import {
   pieceCount,
   pieceSize,
 } from '../core/index.ts';
+import { removePartialFiles } from './blob-files.ts';
 import { DataFile } from './data-file.ts';
 import { continueJournal, createJournal, type Journal } from './journal.ts';
 import { decodeJournal, type JournalContent, type JournalState, replay } from './journal-format.ts';
 import type { Layout } from './layout.ts';
 import type { ProofTable } from './proof-table.ts';
-import {
-  readFully,
-  readIfThere,
-  removeFile,
-  type StoreFile,
-  type StoreFs,
-  syncFolder,
-  writeFully,
-} from './store-fs.ts';
+import { readFully, readIfThere, type StoreFile, type StoreFs, syncFolder, writeFully } from './store-fs.ts';
 import { verifyPieces } from './verify-pieces.ts';
 
 export interface PartialDeps {
@@ -242,8 +235,9 @@ export async function createPartial(
   held = new Bitfield(pieceCount(spec)),
 ): Promise<PartialFile> {
   const { fs, layout } = deps;
-  // The old journal first: it must never stand beside a new data file.
-  await removeFile(fs, layout.journal(spec.digest));
+  // The old journal first: it must never stand beside a new data file. That one is a new file, since an output may be
+  // linked to the old one.
+  await removePartialFiles(deps, spec.digest);
   const file = await fs.open(layout.partial(spec.digest), 'w+', 0o600);
   try {
     await file.truncate(spec.sizeBytes);

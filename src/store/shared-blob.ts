@@ -1,6 +1,7 @@
 // One blob while it is open, shared by all who have it open. It owns which files stand behind it (partial or complete,
 // and the change from one to the other) and who may use them at the same time. `held` stays the same object throughout.
 
+import type { BigIntStats } from 'node:fs';
 import {
   AnaxError,
   assert,
@@ -185,7 +186,7 @@ export class SharedBlob {
     await this.#exclusive(async (files) => {
       const held = [...new Set(indexes)].filter((index) => this.held.has(index));
       if (held.length === 0) return;
-      if (files.kind === 'complete') return await this.#demote(files, held);
+      if (files.kind === 'complete') return await this.#demote(files, held, await this.#isIntact(files));
       await files.drop(held);
       this.#follower.dropped(held);
     });
@@ -193,18 +194,32 @@ export class SharedBlob {
 
   /**
    * Looks whether the file is still the one that was committed. A changed one is hashed piece by piece: with all pieces
-   * good it is taken as it is, else the blob becomes partial with the good ones. A deleted one makes the blob gone.
+   * good it is taken as it is, else the blob becomes partial with the good ones. With a deleted one the blob is gone or,
+   * where others have it open, partial with no piece.
    */
   async recheck(): Promise<void> {
     await this.#exclusive(async (files) => {
       if (files.kind === 'partial') return;
-      const stats = await this.#deps.fs.stat(this.#dataPath(), { bigint: true }).catch((error: unknown) => {
-        if (systemErrorCode(error) === 'ENOENT') return undefined;
-        throw error;
-      });
-      if (!stats) return await this.#vanish(files);
+      const stats = await this.#stat();
+      if (!stats)
+        return await (this.users > 1 ? this.#goOn(files, () => this.#startOver()) : this.#vanish(files));
       if (!sameFingerprint(fingerprintOf(stats), files.fingerprint)) await this.#distrust(files);
     });
+  }
+
+  async #stat(): Promise<BigIntStats | undefined> {
+    try {
+      return await this.#deps.fs.stat(this.#dataPath(), { bigint: true });
+    } catch (error) {
+      if (systemErrorCode(error) === 'ENOENT') return undefined;
+      throw error;
+    }
+  }
+
+  /** Whether the file in the blob's place is, by its looks, the one that was committed. */
+  async #isIntact({ fingerprint }: CompleteFile): Promise<boolean> {
+    const stats = await this.#stat();
+    return stats !== undefined && sameFingerprint(fingerprintOf(stats), fingerprint);
   }
 
   async #distrust(files: CompleteFile): Promise<void> {
@@ -217,24 +232,32 @@ export class SharedBlob {
     // An open file that did not change means that another one is in its place.
     const replaced = sameFingerprint(fingerprint, files.fingerprint);
     if (wrong.length > 0 || fingerprint.sizeBytes !== sizeBytes || replaced) {
-      return await this.#demote(files, wrong);
+      return await this.#demote(files, wrong, false);
     }
     files.fingerprint = fingerprint;
     await files.save();
     this.#enter(files);
   }
 
-  async #demote(files: CompleteFile, wrong: readonly number[]): Promise<void> {
+  async #demote(files: CompleteFile, wrong: readonly number[], isIntact: boolean): Promise<void> {
     const keep = this.held.clone();
     for (const index of wrong) keep.delete(index);
-    await demote(this.#deps, files, keep);
+    await demote(this.#deps, files, keep, isIntact);
+    const { spec, held } = this;
+    await this.#goOn(files, async () => {
+      await this.#afterwards(() => settleDemoted(this.#deps, spec.digest));
+      return (await loadPartial(this.#deps, spec, held)) ?? (await this.#startOver());
+    });
+  }
+
+  /** From the files of a complete blob to those of a partial one, for all who have it open. */
+  async #goOn(files: CompleteFile, next: () => Promise<PartialFile>): Promise<void> {
     const { spec, held } = this;
     this.#deps.catalog.put({ state: 'partial', spec, held, lastUsedAtMs: this.#deps.clock.now() });
-    await this.#afterwards(() => settleDemoted(this.#deps, spec.digest));
     this.#files = undefined;
     try {
       await files.close();
-      this.#files = (await loadPartial(this.#deps, spec, held)) ?? (await this.#startOver());
+      this.#files = await next();
       this.#follower.replaced();
     } catch (error) {
       this.#follower.stop(error);
@@ -245,6 +268,7 @@ export class SharedBlob {
 
   async #startOver(): Promise<PartialFile> {
     for (const index of this.held.values()) this.held.delete(index);
+    await removeBlobFiles(this.#deps, this.spec.digest);
     return await createPartial(this.#deps, this.spec, this.held);
   }
 

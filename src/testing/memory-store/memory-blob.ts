@@ -137,6 +137,13 @@ export class MemoryBlob {
     this.#onDiscard();
   }
 
+  /** One user less. Where nothing came in, the last one leaves nothing behind. */
+  release(): void {
+    this.users -= 1;
+    const isEmpty = this.state === 'partial' && this.held.count === 0;
+    if (this.users === 0 && isEmpty && !this.#gone) this.#onDiscard();
+  }
+
   #assertHeld(index: number): void {
     this.#assertPresent();
     if (!this.held.has(index)) throw new AnaxError('blob_not_found', `piece ${index} is not held`);
@@ -180,7 +187,7 @@ export function openMemoryBlob(blob: MemoryBlob): OpenBlob {
     drop: async (indexes) => open().drop(indexes),
     discard: async () => open().discard(),
     close: async () => {
-      if (!closed) blob.users -= 1;
+      if (!closed) blob.release();
       closed = true;
     },
   };

@@ -276,6 +276,15 @@ function lifeTests(on: On): void {
     await blob.close();
   });
 
+  on('a partial blob in which nothing came in leaves nothing behind', async ({ store: s }) => {
+    const { spec } = testBlob(25, 2 * MiB);
+    const [one, two] = [await s.open(spec), await s.open(spec)];
+    await one.close();
+    assert.equal(s.list().length, 1);
+    await two.close();
+    assert.deepEqual(s.list(), []);
+  });
+
   on('a discarded blob is gone for everybody and can be begun anew', async ({ store: s }) => {
     const content = testBlob(16, 2 * MiB);
     const [a, b] = [await s.open(content.spec), await s.open(content.spec)];
