@@ -10,6 +10,7 @@ import {
   controlRoutes,
   type RpcServer,
   startSocketServer,
+  type VerifyRequest,
 } from '../rpc/index.ts';
 import { defineAnax } from './anax-program.ts';
 import { type CliSetup, doneEvent, resolvedEvent, runCli, SNAPSHOT } from './cli-harness.ts';
@@ -24,7 +25,7 @@ describe('anax on a daemon', () => {
   let folder: string;
   let socket: string;
   let server: RpcServer;
-  let targets: (BlobSelector | undefined)[];
+  let targets: (BlobSelector | VerifyRequest)[];
 
   const api: ControlApi = {
     ping: () => Promise.resolve({ version: '1', peerId: identity.id }),
@@ -82,10 +83,13 @@ describe('anax on a daemon', () => {
       targets.push(target);
       return Promise.resolve({ blobs: 1, freedBytes: 4096 });
     },
-    async *verify(target) {
-      targets.push(target);
+    async *verify(asked) {
+      targets.push(asked);
+      yield { kind: 'progress', blobs: 0, totalBlobs: 2, bytes: 1024, totalBytes: 8192 };
       yield { kind: 'blob', digest, sizeBytes: 4096, good: false, badPieces: 1 };
-      yield { kind: 'done', blobs: 1, badBlobs: 1, bytes: 4096 };
+      yield { kind: 'blob', digest, sizeBytes: 4096, good: true, badPieces: 0 };
+      yield { kind: 'repair', digest, ok: true, bytesFromPeers: 2048, bytesFromOrigin: 0 };
+      yield { kind: 'done', blobs: 2, badBlobs: 1, repairedBlobs: 1, bytes: 8192 };
     },
     async *download() {
       yield resolvedEvent;
@@ -150,11 +154,21 @@ describe('anax on a daemon', () => {
     assert.equal((await anax(['rm', 'abababab'], { env })).exitCode, 0);
     const verified = await anax(['verify'], { env });
     assert.equal(verified.exitCode, ExitCode.integrity);
-    assert.match(verified.stdout, /^BAD {3}sha256:.*1 wrong piece\n1 blob, 4\.00 KiB: 1 bad\n$/u);
+    assert.equal(
+      verified.stdout,
+      [
+        `BAD        ${digest}  4.00 KiB  1 wrong piece`,
+        `mended     ${digest}  2.00 KiB from peers, 0 B from the origin`,
+        '2 blobs, 8.00 KiB: 1 damaged, 1 mended',
+        '',
+      ].join('\n'),
+    );
+    assert.equal((await anax(['verify', digest, '--rate', '1MiB/s', '--json'], { env })).exitCode, 8);
     assert.deepEqual(targets, [
       { kind: 'digest', digest },
       { kind: 'snapshot', snapshotId: 'abababab' },
-      undefined,
+      {},
+      { target: { kind: 'digest', digest }, bytesPerSecond: 1024 * 1024 },
     ]);
     assert.equal((await anax(['rm', 'model.bin'], { env })).exitCode, ExitCode.usage);
   });

@@ -33,15 +33,16 @@ export class BlobTask {
   verdict: Verdict | undefined;
   /** The whole digests, once this host computed them. */
   whole: WholeDigests | undefined;
-  readonly #settled = Promise.withResolvers<void>();
+  /** Whether it was complete and lost pieces, which are being fetched again. */
+  isDamaged = false;
+  #settled = Promise.withResolvers<void>();
 
   constructor(mapped: MappedBlob, open: OpenBlob, path: string) {
     this.mapped = mapped;
     this.open = open;
     this.path = path;
     this.status = 'filling';
-    // Whoever waits sees the rejection; that nobody waits is no bug.
-    this.#settled.promise.catch(() => undefined);
+    this.#settled.promise.catch(noHarm);
     if (open.state === 'complete') this.complete();
   }
 
@@ -66,7 +67,17 @@ export class BlobTask {
 
   complete(): void {
     this.status = 'complete';
+    this.isDamaged = false;
     this.#settled.resolve();
+  }
+
+  /** Pieces of the complete blob turned out to be damaged: it is under way again. */
+  reopen(): void {
+    assert(this.status === 'complete', 'only what is complete can be damaged');
+    this.status = 'filling';
+    this.isDamaged = true;
+    this.#settled = Promise.withResolvers();
+    this.#settled.promise.catch(noHarm);
   }
 
   fail(error: AnaxError): void {
@@ -108,6 +119,9 @@ export class BlobTask {
     return [...names, this.mapped.digest].filter((name) => name !== this.open.spec.digest);
   }
 }
+
+/** Whoever waits for a blob sees why it failed; that nobody waits is no bug. */
+function noHarm(): void {}
 
 function digestsOf({ sha256, gitSha1 }: WholeDigests): Digest[] {
   return gitSha1 === undefined ? [sha256] : [sha256, gitSha1];

@@ -8,11 +8,10 @@ import {
   parseRepoPath,
   type StoredSnapshot,
 } from '../core/index.ts';
-import type { VerifyEvent } from '../rpc/index.ts';
 import { FAKE_REF } from '../testing/fake-source/index.ts';
 import { MemoryBlobStore } from '../testing/memory-store/index.ts';
-import { type TestBlob, testBlob, testPieceHash } from '../testing/store-conformance/index.ts';
-import { listCache, removeFromCache, verifyCache } from './cache-control.ts';
+import { type TestBlob, testBlob } from '../testing/store-conformance/index.ts';
+import { listCache, removeFromCache } from './cache-control.ts';
 
 const MIB = 1024 * 1024;
 const A = testBlob(1, 2.5 * MIB);
@@ -20,7 +19,6 @@ const B = testBlob(2, MIB);
 const C = testBlob(3, 3 * MIB, 'git-sha1');
 
 const letGo = async (): Promise<void> => undefined;
-const live = (): AbortSignal => new AbortController().signal;
 
 async function fill(store: MemoryBlobStore, blob: TestBlob, pieces = blob.pieces): Promise<void> {
   const open = await store.open(blob.spec);
@@ -52,17 +50,6 @@ async function filledStore() {
     first: await remember(store, 'first', A, B),
     second: await remember(store, 'second', B, C),
   };
-}
-
-async function all<Item>(items: AsyncIterable<Item>): Promise<Item[]> {
-  const taken: Item[] = [];
-  for await (const item of items) taken.push(item);
-  return taken;
-}
-
-async function verified(store: MemoryBlobStore, digest?: Digest): Promise<VerifyEvent[]> {
-  const target = digest === undefined ? undefined : ({ kind: 'digest', digest } as const);
-  return all(verifyCache(store, testPieceHash, target, live()));
 }
 
 test('the listing tells what is held of each blob and each snapshot', async () => {
@@ -134,32 +121,4 @@ test('a head that two snapshots have is refused', async () => {
   const { store } = await filledStore();
   const target = { kind: 'snapshot', snapshotId: '' } as const;
   await assert.rejects(removeFromCache(store, target, letGo), (error) => hasCode(error, 'usage_invalid'));
-});
-
-test('verifying finds all good where all is', async () => {
-  const { store } = await filledStore();
-  const events = await verified(store);
-  assert.deepEqual(events.at(-1), { kind: 'done', blobs: 3, badBlobs: 0, bytes: 6.5 * MIB });
-  assert.ok(events.slice(0, -1).every((event) => event.kind === 'blob' && event.good));
-});
-
-test('verifying drops the pieces that are wrong, and only these', async () => {
-  const { store } = await filledStore();
-  const open = await store.open(C.spec);
-  await open.drop([1]);
-  await open.write(1, Buffer.alloc(MIB, 7), C.proof(1));
-  const events = await verified(store, C.spec.digest);
-  const { digest, sizeBytes } = C.spec;
-  assert.deepEqual(events, [
-    { kind: 'blob', digest, sizeBytes, good: false, badPieces: 1 },
-    { kind: 'done', blobs: 1, badBlobs: 1, bytes: sizeBytes },
-  ]);
-  assert.deepEqual([...open.held.values()], [0, 2]);
-  await open.close();
-});
-
-test('verifying ends when it is told to', async () => {
-  const { store } = await filledStore();
-  const events = verifyCache(store, testPieceHash, undefined, AbortSignal.abort(new Error('enough')));
-  await assert.rejects(all(events), /enough/u);
 });

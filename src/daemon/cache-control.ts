@@ -1,17 +1,14 @@
-// What a person asks of the cache: list it, remove from it, check it.
+// What a person asks of the cache: list it, remove from it.
 
 import {
   AnaxError,
   type BlobStore,
   type Digest,
-  type OpenBlob,
-  type PieceHash,
-  pieceSize,
   type StoredBlob,
   type StoredSnapshot,
   totalBytes,
 } from '../core/index.ts';
-import type { BlobSelector, CacheListing, RemoveResult, SnapshotEntry, VerifyEvent } from '../rpc/index.ts';
+import type { BlobSelector, CacheListing, RemoveResult, SnapshotEntry } from '../rpc/index.ts';
 
 export function listCache(store: BlobStore, format: (snapshot: StoredSnapshot) => string): CacheListing {
   const blobs = store.list();
@@ -54,7 +51,7 @@ function describeSnapshot(
 }
 
 /** The blobs that a selector means. Throws `blob_not_found`, `usage_invalid` for an ambiguous head. */
-function selectBlobs(store: BlobStore, target: BlobSelector | undefined): StoredBlob[] {
+export function selectBlobs(store: BlobStore, target: BlobSelector | undefined): StoredBlob[] {
   const all = store.list();
   if (!target) return all;
   const digests = target.kind === 'digest' ? [target.digest] : digestsOf(store, target.snapshotId);
@@ -105,55 +102,4 @@ function isShared(
       ({ id, manifest }) =>
         !id.startsWith(snapshotId) && manifest.files.some((file) => names.has(file.digest)),
     );
-}
-
-/** Reads every piece again and drops those that do not have their digest. */
-export async function* verifyCache(
-  store: BlobStore,
-  hash: PieceHash,
-  target: BlobSelector | undefined,
-  signal: AbortSignal,
-): AsyncGenerator<VerifyEvent> {
-  let blobs = 0;
-  let badBlobs = 0;
-  let bytes = 0;
-  for (const { digest, sizeBytes, pieceLengthBytes, state } of selectBlobs(store, target)) {
-    const open = await store.open({ digest, sizeBytes, pieceLengthBytes });
-    try {
-      // A complete blob whose file was changed has lost its wrong pieces by being opened.
-      const lost = state === 'complete' ? open.held.length - open.held.count : 0;
-      const bad = await badPieces(open, hash, signal);
-      if (bad.length > 0) await open.drop(bad);
-      const wrong = lost + bad.length;
-      blobs += 1;
-      bytes += sizeBytes;
-      if (wrong > 0) badBlobs += 1;
-      yield { kind: 'blob', digest, sizeBytes, good: wrong === 0, badPieces: wrong };
-    } finally {
-      await open.close();
-    }
-  }
-  yield { kind: 'done', blobs, badBlobs, bytes };
-}
-
-async function badPieces(open: OpenBlob, hash: PieceHash, signal: AbortSignal): Promise<number[]> {
-  const bad: number[] = [];
-  const buffer = Buffer.allocUnsafe(Math.min(open.spec.pieceLengthBytes, open.spec.sizeBytes));
-  for (const index of open.held.values()) {
-    signal.throwIfAborted();
-    const bytes = buffer.subarray(0, pieceSize(open.spec, index));
-    if (!(await isGood(open, index, bytes, hash))) bad.push(index);
-  }
-  return bad;
-}
-
-async function isGood(open: OpenBlob, index: number, bytes: Buffer, hash: PieceHash): Promise<boolean> {
-  const proof = open.proof(index);
-  if (!proof) return false;
-  try {
-    await open.read(index, 0, bytes);
-  } catch {
-    return false;
-  }
-  return Buffer.compare(hash(bytes), proof.digest) === 0;
 }

@@ -28,19 +28,24 @@ import type {
   DownloadRequest,
   RemoveResult,
   VerifyEvent,
+  VerifyRequest,
 } from '../rpc/index.ts';
 import type { JoinFacts, SchedulerLink } from '../scheduler-server/index.ts';
 import type { SourceRegistry } from '../sources/index.ts';
 import { RateLimiter } from '../transport/index.ts';
-import { listCache, removeFromCache, verifyCache } from './cache-control.ts';
+import { listCache, removeFromCache } from './cache-control.ts';
+import { COMPLAINT_METHOD, Complaints } from './complaints.ts';
 import { runDownload } from './download.ts';
 import { createDestination } from './outputs.ts';
+import { pace } from './pace.ts';
 import { PeerLinks } from './peer-links.ts';
+import { Repairs } from './repairs.ts';
 import { Resolver } from './resolver.ts';
 import { Sessions } from './sessions.ts';
 import type { SessionDeps } from './swarm-context.ts';
 import type { SwarmSession } from './swarm-session.ts';
 import { Uploads } from './uploads.ts';
+import { verifyCache } from './verify-cache.ts';
 
 export interface EngineDeps {
   readonly identity: Identity;
@@ -90,6 +95,8 @@ export class Engine implements ControlApi {
   readonly #downloadLimiter: RateLimiter;
   readonly #uploads: Uploads;
   readonly #sessions: Sessions;
+  readonly #repairs: Repairs;
+  readonly #complaints: Complaints;
   readonly #resolver: Resolver;
   readonly #scheduler: SchedulerLink;
   readonly #self: PeerInfo;
@@ -140,6 +147,11 @@ export class Engine implements ControlApi {
       logger: deps.logger,
     });
     this.#scheduler.onMessage((message) => this.#sessions.onScheduler(message));
+    this.#repairs = new Repairs({ ...deps, sessions: this.#sessions });
+    this.#complaints = new Complaints({
+      suspect: (snapshot, piece) => this.#repairs.suspect(snapshot, piece),
+      nowMs: () => deps.clock.now(),
+    });
     this.#resolver = new Resolver({
       self: this.#self.id,
       store: deps.store,
@@ -181,7 +193,7 @@ export class Engine implements ControlApi {
       scheduler: this.#scheduler,
       limits: { originReads: this.#options.originReads },
       pace: (bytes, signal) => pace(this.#downloadLimiter, clock, bytes, signal),
-      onDamage: () => this.#sessions.retire(snapshot.id),
+      onDamage: (digest) => this.#repairs.changed(digest),
       source: this.#sourceOf(snapshot.ref.scheme),
     };
   }
@@ -204,6 +216,7 @@ export class Engine implements ControlApi {
   }
 
   private answer(method: string, body: Uint8Array, peer: PeerId, signal: AbortSignal): Promise<Uint8Array> {
+    if (method === COMPLAINT_METHOD) return this.#complaints.answer(body);
     return this.#resolver.answer(method, body, peer, signal);
   }
 
@@ -282,8 +295,10 @@ export class Engine implements ControlApi {
     return removeFromCache(this.#deps.store, target, (digests) => this.#sessions.endIdle(digests));
   }
 
-  verify(target: BlobSelector | undefined, signal: AbortSignal): AsyncIterable<VerifyEvent> {
-    return verifyCache(this.#deps.store, this.#deps.hash, target, signal);
+  verify(request: VerifyRequest, signal: AbortSignal): AsyncIterable<VerifyEvent> {
+    const { store, hash, clock } = this.#deps;
+    const deps = { store, hash, clock, repairs: this.#repairs };
+    return verifyCache(deps, request, AbortSignal.any([signal, this.#stopping.signal]));
   }
 
   /** Leaves all swarms, closes links, connections and the store, in this order. Idempotent. */
@@ -306,12 +321,4 @@ export class Engine implements ControlApi {
 async function digestsOf(store: BlobStore, digest: Digest): Promise<readonly Digest[]> {
   const found = await store.find(digest);
   return found ? [found.digest, ...found.aliases] : [];
-}
-
-/** Waits until bytes that were taken fit the rate. */
-async function pace(limiter: RateLimiter, clock: Clock, bytes: number, signal: AbortSignal): Promise<void> {
-  const position = limiter.book(bytes, clock.now());
-  for (let ms = limiter.waitMs(position, clock.now()); ms > 0; ms = limiter.waitMs(position, clock.now())) {
-    await clock.sleep(ms, signal);
-  }
 }

@@ -16,6 +16,7 @@ import {
   PeerReject,
   type ReceivedPiece,
 } from '../transport/index.ts';
+import { complain } from './complaints.ts';
 import { offeredPieces, servablePiece } from './offers.ts';
 import type { Channel, ChannelOwner, OpenMessage } from './peer-links.ts';
 import { isDiskError, locateTask, type SwarmContext } from './swarm-context.ts';
@@ -29,8 +30,16 @@ export interface ExchangeHandlers {
   readonly onDiskError: (error: AnaxError) => void;
 }
 
-/** Why a received piece is not taken. */
-type Verification = 'good' | 'unknown-reader' | 'corrupt';
+/** Why a received piece is not taken: its proof is nobody's or false, or its bytes are not those of the proof. */
+type Verification = 'good' | 'unknown-reader' | 'forged' | 'corrupt';
+
+/**
+ * A neighbour that owns up to a wrong piece, and drops it, is asked on: a disk that rots is no lie. But only once, and once
+ * more for so many good pieces: who always owns up and goes on lying shall not cost much.
+ */
+const GOOD_FOR_ONE_WRONG = 16;
+
+const REFUSALS = { 'unknown-reader': 'error', forged: 'corrupt' } as const;
 
 export class Exchange implements ChannelOwner {
   readonly #context: SwarmContext;
@@ -43,6 +52,8 @@ export class Exchange implements ChannelOwner {
   readonly #requests = new Map<string, AbortController>();
   /** Neighbours that sent a proof which nobody known has signed. */
   readonly #doubted = new Set<PeerId>();
+  /** Pieces that came from each neighbour, and wrong ones that it was called to account for. */
+  readonly #records = new Map<PeerId, { good: number; wrong: number }>();
 
   constructor(context: SwarmContext, handlers: ExchangeHandlers) {
     this.#context = context;
@@ -224,16 +235,18 @@ export class Exchange implements ChannelOwner {
       const finding = this.#verify(piece, received);
       if (finding === 'good') return await this.#store(channel.peer, piece, received);
       this.#complain(channel, piece, finding);
-      this.#fail(channel.peer, piece, finding === 'corrupt' ? 'corrupt' : 'error');
+      if (finding !== 'corrupt') return this.#fail(channel.peer, piece, REFUSALS[finding]);
     } finally {
       received.release();
     }
+    await this.#callToAccount(channel, piece);
   }
 
   /** Another neighbour may have been quicker; the machine is told all the same, since it waits for this request. */
   async #store(peer: PeerId, piece: number, { bytes, proof }: ReceivedPiece): Promise<void> {
     const { counters, feed } = this.#context;
     const { task, index } = locateTask(this.#context, piece);
+    this.#recordOf(peer).good += 1;
     if (task.status === 'failed') return;
     if (!task.open.held.has(index)) {
       await task.open.write(index, bytes, proof);
@@ -243,11 +256,27 @@ export class Exchange implements ChannelOwner {
     this.#handlers.onStored(piece);
   }
 
+  /** A true proof with other bytes: the sender's disk may have rotted. */
+  async #callToAccount({ peer, link }: Channel, piece: number): Promise<void> {
+    const { snapshot, signal } = this.#context;
+    const record = this.#recordOf(peer);
+    const isForgivable = record.wrong * GOOD_FOR_ONE_WRONG <= record.good;
+    record.wrong += 1;
+    const ownsUp = isForgivable && (await complain(link, snapshot.id, piece, signal));
+    this.#fail(peer, piece, ownsUp ? 'not-held' : 'corrupt');
+  }
+
+  #recordOf(peer: PeerId): { good: number; wrong: number } {
+    const record = this.#records.get(peer) ?? { good: 0, wrong: 0 };
+    this.#records.set(peer, record);
+    return record;
+  }
+
   /** Once a peer for what its proof's signer may explain: it may be a reader that this host has not heard of. */
   #complain({ peer, link }: Channel, piece: number, finding: Exclude<Verification, 'good'>): void {
     if (finding === 'unknown-reader' && this.#doubted.has(peer)) return;
     if (finding === 'unknown-reader') this.#doubted.add(peer);
-    const message = finding === 'corrupt' ? 'peer served wrong bytes' : 'peer served unproven bytes';
+    const message = finding === 'unknown-reader' ? 'peer served unproven bytes' : 'peer served wrong bytes';
     const { snapshot, deps } = this.#context;
     deps.logger.warn(message, { peer, host: link.remote.host, piece, snapshot: snapshot.id });
   }
@@ -256,7 +285,7 @@ export class Exchange implements ChannelOwner {
     const { trust, map, deps } = this.#context;
     const { blob, index } = map.locate(piece);
     if (!trust.isReader(proof.signer)) return 'unknown-reader';
-    if (!trust.vouchesForPiece(blob, index, proof)) return 'corrupt';
+    if (!trust.vouchesForPiece(blob, index, proof)) return 'forged';
     return Buffer.compare(digest ?? deps.hash(bytes), proof.digest) === 0 ? 'good' : 'corrupt';
   }
 

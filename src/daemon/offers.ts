@@ -59,7 +59,7 @@ async function readOrReport(
   try {
     await task.open.read(index, offset, target);
   } catch (error) {
-    if (hasCode(error, 'piece_corrupt')) context.deps.onDamage();
+    if (hasCode(error, 'piece_corrupt')) context.run(context.deps.onDamage(task.open.spec.digest));
     throw error;
   }
 }

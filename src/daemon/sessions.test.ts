@@ -40,8 +40,8 @@ async function hostOf(context: TestContext, keepServing: boolean) {
   });
   const common = { identity, clock: systemClock, random: Math.random };
   const scheduler = createLocalScheduler({ ...common, self: infoOf(identity), tickMs: 20 });
-  const sessions: Sessions = new Sessions({
-    deps: ({ id }) => ({
+  const sessions = new Sessions({
+    deps: () => ({
       ...common,
       store,
       source,
@@ -52,7 +52,7 @@ async function hostOf(context: TestContext, keepServing: boolean) {
       uploads: new Uploads(logger),
       limits: {},
       pace: async () => undefined,
-      onDamage: () => sessions.retire(id),
+      onDamage: async () => undefined,
     }),
     keepServing,
     stored: (id) => store.snapshot(id),

@@ -42,7 +42,7 @@ export class Sessions {
   }
 
   /** The session for a download: the running one, or a new one. Release it after use. */
-  async use(snapshot: StoredSnapshot, credentials: Credentials): Promise<SessionUse> {
+  async use(snapshot: StoredSnapshot, credentials: Credentials | undefined): Promise<SessionUse> {
     const entry = await this.#open(snapshot, credentials, 1);
     let released = false;
     try {
@@ -62,11 +62,11 @@ export class Sessions {
   }
 
   /** `users` is how many the entry gets at once, so that nobody ends it before they have it. */
-  async #open(snapshot: StoredSnapshot, credentials: Credentials, users: number): Promise<Entry> {
+  async #open(snapshot: StoredSnapshot, credentials: Credentials | undefined, users: number): Promise<Entry> {
     await this.#endUnusable(snapshot.id);
     // Another may have begun one meanwhile.
     const entry = this.#entries.get(snapshot.id) ?? this.#begin(snapshot);
-    entry.session.addCredentials(credentials);
+    if (credentials) entry.session.addCredentials(credentials);
     entry.users += users;
     return entry;
   }
@@ -98,12 +98,6 @@ export class Sessions {
     if (entry.users > 0) return;
     if (!this.#options.keepServing || entry.session.isSpent) await this.#end(entry);
     else await this.#trim();
-  }
-
-  /** A file was found changed while it was served: the session ends, and begins anew when it is asked for. */
-  retire(id: SnapshotId): void {
-    const entry = this.#entries.get(id);
-    if (entry?.users === 0) this.#endLater(entry);
   }
 
   /** Ends what only serves others and has one of these blobs open, so that they can be removed. */
@@ -157,7 +151,7 @@ export class Sessions {
     const known = this.#entries.get(id);
     const snapshot = known ? undefined : this.#options.stored(id);
     const entry =
-      known ?? (snapshot && this.#options.keepServing ? await this.#open(snapshot, {}, 0) : undefined);
+      known ?? (snapshot && this.#options.keepServing ? await this.#open(snapshot, undefined, 0) : undefined);
     await entry?.started;
     return entry?.session;
   }

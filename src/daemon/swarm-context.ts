@@ -31,8 +31,8 @@ export interface SessionDeps {
   readonly limits: Partial<SwarmLimits>;
   /** Resolves when bytes that were taken from the origin fit the host's download rate. */
   readonly pace: (bytes: number, signal: AbortSignal) => Promise<void>;
-  /** A file behind a held piece is not what was stored. */
-  readonly onDamage: () => void;
+  /** The file behind a stored blob is not what was committed. */
+  readonly onDamage: (digest: Digest) => Promise<void>;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: () => number;

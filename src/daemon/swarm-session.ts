@@ -9,6 +9,7 @@ import {
   Bitfield,
   type Credentials,
   type Digest,
+  type ErrorRecord,
   fromErrorRecord,
   type MappedBlob,
   type OpenBlob,
@@ -47,6 +48,8 @@ export class SwarmSession {
   readonly #running = new Set<Promise<void>>();
   #state: SwarmState | undefined;
   #ticker: NodeJS.Timeout | undefined;
+  /** Whether pieces were lost while this host had the lease, which the scheduler then takes to be held. */
+  #lostDuringLease = false;
   #stopped: Promise<void> | undefined;
 
   constructor(deps: SessionDeps, snapshot: StoredSnapshot) {
@@ -143,6 +146,32 @@ export class SwarmSession {
       if (found?.state !== 'complete') return false;
     }
     return true;
+  }
+
+  /** The blob that a piece of the snapshot is in, and its place there; `undefined` for what is none. */
+  find(piece: number): { task: BlobTask; index: number } | undefined {
+    return this.isOpen && piece < this.map.pieceCount ? locateTask(this.#context, piece) : undefined;
+  }
+
+  /** Takes note of pieces that the store has dropped from under the session: they are wanted again. */
+  resync(): void {
+    const { held } = this.#state ?? {};
+    if (!held || !this.isOpen) return;
+    const lost: number[] = [];
+    for (const task of this.#context.tasks.values()) {
+      const { open, mapped, status } = task;
+      if (status === 'failed') continue;
+      for (const index of open.held.missing()) {
+        if (held.has(mapped.pieces.start + index)) lost.push(mapped.pieces.start + index);
+      }
+      if (status !== 'complete' || open.state === 'complete') continue;
+      task.reopen();
+      this.#verdicts.consider(task);
+    }
+    if (lost.length === 0) return;
+    this.#feed({ kind: 'dropped', pieces: lost });
+    this.#lostDuringLease = this.#origin.leaseEpoch > 0;
+    this.#context.deps.scheduler.join(this.joinFacts());
   }
 
   addCredentials(credentials: Credentials): void {
@@ -254,8 +283,15 @@ export class SwarmSession {
       case 'holdReads':
         return this.#origin.holdReads(effect.hold);
       case 'leaseDone':
-        return this.#origin.leaseDone(effect.epoch, effect.error);
+        return this.#endLease(effect.epoch, effect.error);
     }
+  }
+
+  #endLease(epoch: number, error: ErrorRecord | undefined): void {
+    this.#origin.leaseDone(epoch, error);
+    if (!this.#lostDuringLease) return;
+    this.#lostDuringLease = false;
+    this.#context.deps.scheduler.join(this.joinFacts());
   }
 
   #run(work: Promise<void>): void {

@@ -11,7 +11,7 @@ import {
   type Verdict,
 } from '../core/index.ts';
 import { type BlobTask, errorOfVerdict, sha256Bytes } from './blob-task.ts';
-import { isReader, type SwarmContext } from './swarm-context.ts';
+import { isDiskError, isReader, type SwarmContext } from './swarm-context.ts';
 
 /** How long a full blob waits for a verdict: this, plus the time that a slow reader needs for the hash. */
 const VERDICT_PATIENCE_MS = 2_000;
@@ -129,6 +129,10 @@ export class Verdicts {
 
   async #failCheck(task: BlobTask, error: unknown): Promise<void> {
     if (isAbortError(error)) return;
+    if (lostPieces(task, error)) {
+      task.status = 'filling';
+      return;
+    }
     if (hasCode(error, 'digest_mismatch')) {
       task.status = 'filling';
       await this.reject(task, error);
@@ -139,11 +143,15 @@ export class Verdicts {
 
   #startCommit(task: BlobTask): void {
     task.status = 'checking';
-    this.#context.run(this.#commit(task).catch((error: unknown) => task.fail(toAnaxError(error))));
+    this.#context.run(this.#commit(task).catch((error: unknown) => this.#failCheck(task, error)));
   }
 
   async #commit(task: BlobTask): Promise<void> {
     await task.open.commit(task.aliases());
+    if (task.isDamaged) {
+      const { digest } = task.open.spec;
+      this.#context.deps.logger.info('a damaged blob is whole again', { digest, file: task.path });
+    }
     task.complete();
   }
 
@@ -159,4 +167,9 @@ export class Verdicts {
   stop(): void {
     for (const timer of this.#patience.values()) clearTimeout(timer);
   }
+}
+
+/** Whether pieces were dropped while the whole was checked: then it goes on when they are there again. */
+function lostPieces(task: BlobTask, error: unknown): boolean {
+  return !task.open.held.isFull && task.status === 'checking' && !isDiskError(error);
 }

@@ -12,10 +12,12 @@ import type {
   DownloadEvent,
   DownloadRequest,
   VerifyEvent,
+  VerifyRequest,
 } from './control-types.ts';
 import { Control } from './gen/anax/v1/control_pb.js';
 import { fromConnectError } from './rpc-error.ts';
-import { listingFromWire, selectorToWire, statusFromWire, verifyEventFromWire } from './status-convert.ts';
+import { listingFromWire, selectorToWire, statusFromWire } from './status-convert.ts';
+import { verifyEventFromWire, verifyRequestToWire } from './verify-convert.ts';
 
 /** A connected generated client, for who wants the messages themselves. */
 export interface ControlConnection {
@@ -78,9 +80,8 @@ class RemoteControl implements ControlApi {
     }
   }
 
-  async *verify(target: BlobSelector | undefined, signal: AbortSignal): AsyncIterable<VerifyEvent> {
-    const request = target ? { target: selectorToWire(target) } : {};
-    const messages = this.#connection.client.verify(request, { signal });
+  async *verify(request: VerifyRequest, signal: AbortSignal): AsyncIterable<VerifyEvent> {
+    const messages = this.#connection.client.verify(verifyRequestToWire(request), { signal });
     for await (const message of this.#converted(messages, signal)) {
       const event = verifyEventFromWire(message);
       if (event) yield event;

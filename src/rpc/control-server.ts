@@ -4,7 +4,8 @@ import type { ConnectRouter, ServiceImpl } from '@connectrpc/connect';
 import { checkPathsAbsolute, eventToWire, requestFromWire } from './control-convert.ts';
 import type { ControlApi } from './control-types.ts';
 import { Control } from './gen/anax/v1/control_pb.js';
-import { listingToWire, selectorFromWire, statusToWire, verifyEventToWire } from './status-convert.ts';
+import { listingToWire, selectorFromWire, statusToWire } from './status-convert.ts';
+import { verifyEventToWire, verifyRequestFromWire } from './verify-convert.ts';
 
 /** Routes for `startRpcServer` and `createRpcListener`. */
 export function controlRoutes(api: ControlApi): (router: ConnectRouter) => void {
@@ -19,8 +20,8 @@ function createControlService(api: ControlApi): ServiceImpl<typeof Control> {
       for await (const event of api.download(request, signal)) yield eventToWire(event);
     },
     async *verify(wire, { signal }) {
-      const target = wire.target && selectorFromWire(wire.target);
-      for await (const event of api.verify(target, signal)) yield verifyEventToWire(event);
+      for await (const event of api.verify(verifyRequestFromWire(wire), signal))
+        yield verifyEventToWire(event);
     },
     async removeBlob(wire, { signal }) {
       const { blobs, freedBytes } = await api.remove(selectorFromWire(wire.target), signal);

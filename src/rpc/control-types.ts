@@ -186,8 +186,25 @@ export interface RemoveResult {
   readonly freedBytes: number;
 }
 
-/** One `blob` for each blob, then `done`. Wrong pieces are dropped, to be fetched again. */
+export interface VerifyRequest {
+  /** Default: everything. */
+  readonly target?: BlobSelector;
+  /** Limit on reading. Default 256 MiB/s. */
+  readonly bytesPerSecond?: number;
+}
+
+/**
+ * One `blob` for each blob with `progress` in between, one `repair` for each that was complete and is damaged, then `done`.
+ * Wrong pieces are dropped; what was complete is fetched again.
+ */
 export type VerifyEvent =
+  | {
+      readonly kind: 'progress';
+      readonly blobs: number;
+      readonly totalBlobs: number;
+      readonly bytes: number;
+      readonly totalBytes: number;
+    }
   | {
       readonly kind: 'blob';
       readonly digest: Digest;
@@ -195,7 +212,21 @@ export type VerifyEvent =
       readonly good: boolean;
       readonly badPieces: number;
     }
-  | { readonly kind: 'done'; readonly blobs: number; readonly badBlobs: number; readonly bytes: number };
+  | {
+      readonly kind: 'repair';
+      readonly digest: Digest;
+      readonly ok: true;
+      readonly bytesFromPeers: number;
+      readonly bytesFromOrigin: number;
+    }
+  | { readonly kind: 'repair'; readonly digest: Digest; readonly ok: false; readonly error: ErrorRecord }
+  | {
+      readonly kind: 'done';
+      readonly blobs: number;
+      readonly badBlobs: number;
+      readonly repairedBlobs: number;
+      readonly bytes: number;
+    };
 
 /** All that a daemon does on its socket. The daemon implements it; `connectControl` gives the remote twin. */
 export interface ControlApi extends DownloadEngine {
@@ -204,6 +235,6 @@ export interface ControlApi extends DownloadEngine {
   list(signal: AbortSignal): Promise<CacheListing>;
   /** Throws `blob_not_found`, `store_locked` (in use). */
   remove(target: BlobSelector, signal: AbortSignal): Promise<RemoveResult>;
-  /** Without a target: everything. Throws `blob_not_found`. */
-  verify(target: BlobSelector | undefined, signal: AbortSignal): AsyncIterable<VerifyEvent>;
+  /** Throws `blob_not_found`. */
+  verify(request: VerifyRequest, signal: AbortSignal): AsyncIterable<VerifyEvent>;
 }

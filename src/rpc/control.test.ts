@@ -228,7 +228,15 @@ describe('the control API over a Unix socket', () => {
     };
     const checks = [
       { kind: 'blob' as const, digest, sizeBytes: 9, good: false, badPieces: 1 },
-      { kind: 'done' as const, blobs: 1, badBlobs: 1, bytes: 9 },
+      { kind: 'progress' as const, blobs: 1, totalBlobs: 2, bytes: 9, totalBytes: 10 },
+      { kind: 'repair' as const, digest, ok: true as const, bytesFromPeers: 1, bytesFromOrigin: 2 },
+      {
+        kind: 'repair' as const,
+        digest,
+        ok: false as const,
+        error: toErrorRecord(new AnaxError('swarm_stalled', 'x')),
+      },
+      { kind: 'done' as const, blobs: 1, badBlobs: 1, repairedBlobs: 1, bytes: 9 },
     ];
     const targets: unknown[] = [];
     const remote = await serve({
@@ -239,8 +247,8 @@ describe('the control API over a Unix socket', () => {
         targets.push(target);
         return Promise.resolve({ blobs: 1, freedBytes: 9 });
       },
-      async *verify(target) {
-        targets.push(target);
+      async *verify(asked) {
+        targets.push(asked);
         yield* checks;
       },
     });
@@ -248,9 +256,10 @@ describe('the control API over a Unix socket', () => {
     assert.deepEqual(await remote.status(signal), status);
     assert.deepEqual(await remote.list(signal), listing);
     assert.deepEqual(await remote.remove({ kind: 'digest', digest }, signal), { blobs: 1, freedBytes: 9 });
-    assert.deepEqual(await collect(remote.verify(undefined, signal)), checks);
-    await collect(remote.verify({ kind: 'snapshot', snapshotId }, signal));
-    assert.deepEqual(targets, [{ kind: 'digest', digest }, undefined, { kind: 'snapshot', snapshotId }]);
+    assert.deepEqual(await collect(remote.verify({}, signal)), checks);
+    const asked = { target: { kind: 'snapshot' as const, snapshotId }, bytesPerSecond: 5 };
+    await collect(remote.verify(asked, signal));
+    assert.deepEqual(targets, [{ kind: 'digest', digest }, {}, asked]);
     await remote.close();
   });
 

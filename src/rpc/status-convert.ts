@@ -1,8 +1,8 @@
-// Status, cache listings and verification between plain values and protobuf messages.
+// Status and cache listings between plain values and protobuf messages.
 
 import { create } from '@bufbuild/protobuf';
 import { AnaxError, parseDigest, parseSnapshotId } from '../core/index.ts';
-import type { BlobSelector, CacheListing, DaemonStatus, VerifyEvent } from './control-types.ts';
+import type { BlobSelector, CacheListing, DaemonStatus } from './control-types.ts';
 import {
   type BlobSelector as BlobSelectorMessage,
   BlobSelectorSchema,
@@ -11,8 +11,6 @@ import {
   ControlStatusResponseSchema,
   type ListBlobsResponse,
   ListBlobsResponseSchema,
-  type VerifyEvent as VerifyEventMessage,
-  VerifyEventSchema,
 } from './gen/anax/v1/control_pb.js';
 import { peerFromWire, peerToWire } from './peer-convert.ts';
 
@@ -128,31 +126,5 @@ export function selectorFromWire(wire: BlobSelectorMessage | undefined): BlobSel
       return { kind: 'snapshot', snapshotId: wire.selector.value };
     case undefined:
       throw new AnaxError('usage_invalid', 'no blob and no snapshot is named');
-  }
-}
-
-export function verifyEventToWire(event: VerifyEvent): VerifyEventMessage {
-  if (event.kind === 'blob') {
-    const { digest, good, badPieces } = event;
-    const value = { digest, sizeBytes: BigInt(event.sizeBytes), good, badPieces };
-    return create(VerifyEventSchema, { event: { case: 'blob', value } });
-  }
-  const value = { blobs: event.blobs, badBlobs: event.badBlobs, bytes: BigInt(event.bytes) };
-  return create(VerifyEventSchema, { event: { case: 'done', value } });
-}
-
-/** `undefined` for a kind of event that this client does not know. */
-export function verifyEventFromWire({ event }: VerifyEventMessage): VerifyEvent | undefined {
-  switch (event.case) {
-    case 'blob': {
-      const { digest, sizeBytes, good, badPieces } = event.value;
-      return { kind: 'blob', digest: parseDigest(digest), sizeBytes: Number(sizeBytes), good, badPieces };
-    }
-    case 'done': {
-      const { blobs, badBlobs, bytes } = event.value;
-      return { kind: 'done', blobs, badBlobs, bytes: Number(bytes) };
-    }
-    case undefined:
-      return undefined;
   }
 }

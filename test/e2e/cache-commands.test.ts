@@ -4,25 +4,18 @@ import assert from 'node:assert/strict';
 import { chmod, open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { type DaemonNode, spawnNode } from '../../src/testing/cluster/index.ts';
-import { assertDelivered, cluster, getThrough, modelHub, REPO } from './support.ts';
+import {
+  anax,
+  assertDelivered,
+  cluster,
+  contentBytes,
+  getThrough,
+  modelHub,
+  REPO,
+  statusOf,
+} from './support.ts';
 
-const ANAX = join(import.meta.dirname, '..', '..', 'src', 'cli', 'anax.ts');
 const SHARD = 'model-00001-of-00002.safetensors';
-
-async function anax(node: DaemonNode, ...args: string[]): Promise<{ code: number | null; lines: unknown[] }> {
-  const child = spawnNode(ANAX, [...args, '--json', '--endpoint', node.socket]);
-  let out = '';
-  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
-    out += text;
-  });
-  const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
-  const lines = out
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as unknown);
-  return { code, lines };
-}
 
 async function onePeerWithModel(context: TestContext) {
   const hub = await modelHub(context, { sizeMiB: 4, shards: 2 });
@@ -56,6 +49,7 @@ test('status and ls tell what a daemon holds; its socket is the owner alone', as
 
 test('a file that was changed through an output is found by verify, and only its piece is fetched again', async (context) => {
   const { hub, peer } = await onePeerWithModel(context);
+  await hub.reset();
   await damage(join(peer.output, SHARD));
   const { code, lines } = await anax(peer, 'verify');
   assert.equal(code, 8);
@@ -64,8 +58,11 @@ test('a file that was changed through an output is found by verify, and only its
   assert.equal((bad[0] as { badPieces: number }).badPieces, 1);
   const again = await getThrough(peer, hub, '--overwrite').result;
   await assertDelivered(again, peer.output);
-  const { bytesFromPeers = 0, bytesFromOrigin = 0 } = again.summary ?? {};
-  assert.equal(bytesFromPeers + bytesFromOrigin, 1024 * 1024);
+  const { bytesFromPeers, bytesFromOrigin } = again.summary ?? {};
+  assert.deepEqual([bytesFromPeers, bytesFromOrigin], [0, 0]);
+  const totals = (await statusOf(peer)).totals;
+  assert.equal(totals.bytesFromPeers + totals.bytesFromOrigin, contentBytes(again) + 1024 * 1024);
+  assert.equal((await hub.stats()).contentBytesSent, 0);
 });
 
 test('rm takes a snapshot out, and the next download fetches it from the mesh', async (context) => {

@@ -1,7 +1,7 @@
 // Wrong content, wherever it comes from (a peer that lies, an origin, a disk), gets nowhere.
 
 import assert from 'node:assert/strict';
-import { chmod, open, readdir, stat } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -12,6 +12,7 @@ import {
   assertDelivered,
   cluster,
   contentBytes,
+  damageOnDisk,
   getThrough,
   listedFiles,
   MiB,
@@ -121,25 +122,6 @@ for (const name of ['branch', 'commit'] as const) {
   });
 }
 
-/** Changes one byte in the middle of the largest file of a node's store. Returns its path. */
-async function flipOnDisk(node: DaemonNode): Promise<string> {
-  const folder = join(node.cacheDir, 'store', 'blobs');
-  const paths = (await readdir(folder, { recursive: true })).map((path) => join(folder, path));
-  const files = await Promise.all(paths.map(async (path) => ({ path, stats: await stat(path) })));
-  const [largest] = files
-    .filter(({ stats }) => stats.isFile())
-    .toSorted((a, b) => b.stats.size - a.stats.size);
-  assert.ok(largest);
-  await chmod(largest.path, 0o600);
-  const file = await open(largest.path, 'r+');
-  const at = largest.stats.size >> 1;
-  const byte = Buffer.alloc(1);
-  await file.read(byte, 0, 1, at);
-  await file.write(Buffer.of((byte[0] ?? 0) ^ 1), 0, 1, at);
-  await file.close();
-  return largest.path;
-}
-
 for (const seedLives of [true, false]) {
   const others = seedLives ? 'and a seed that has it' : 'and nobody else who has it';
   test(`a byte that changed on the disk of a peer ${others}: nobody gets it, the peer has it mended`, async (context) => {
@@ -149,7 +131,7 @@ for (const seedLives of [true, false]) {
     const [seed] = seeds;
     assert.ok(damaged && other && seed);
     await assertDelivered(await getThrough(damaged, hub).result, damaged.output);
-    await flipOnDisk(damaged);
+    await damageOnDisk(damaged, 'flip');
     if (!seedLives) await seed.stop();
     await assertDelivered(await getThrough(other, hub, '--timeout', '60s').result, other.output);
     assert.ok(!other.service.log.includes('peer served wrong bytes'));

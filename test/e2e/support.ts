@@ -1,7 +1,8 @@
 // What the end-to-end tests share: folders that go away, and ways to wait for a moment in a download.
 
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { chmod, mkdtemp, open, readdir, rm, stat, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -14,6 +15,7 @@ import {
   type DfgetResult,
   type DfgetRun,
   type Emulator,
+  spawnNode,
   startCluster,
   startDfget,
   startEmulator,
@@ -107,4 +109,53 @@ export async function reached(node: DaemonNode, share: number, withinMs = 60_000
     await sleep(25);
   }
   assert.fail(`${node.name} did not get to ${share * 100} %`);
+}
+
+const ANAX = join(import.meta.dirname, '..', '..', 'src', 'cli', 'anax.ts');
+
+/** Runs `anax … --json` on a daemon. */
+export async function anax(
+  node: DaemonNode,
+  ...args: string[]
+): Promise<{ code: number | null; lines: unknown[] }> {
+  const child = spawnNode(ANAX, [...args, '--json', '--endpoint', node.socket]);
+  let out = '';
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+    out += text;
+  });
+  const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
+  const lines = out
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as unknown);
+  return { code, lines };
+}
+
+/**
+ * Damages the largest file of a node's store: one byte in the middle changed, or that without a trace in its times (as a
+ * disk does), or the second half cut off.
+ */
+export async function damageOnDisk(node: DaemonNode, how: 'flip' | 'rot' | 'truncate'): Promise<void> {
+  const folder = join(node.cacheDir, 'store', 'blobs');
+  const paths = (await readdir(folder, { recursive: true })).map((path) => join(folder, path));
+  const files = await Promise.all(paths.map(async (path) => ({ path, stats: await stat(path) })));
+  const [largest] = files
+    .filter(({ stats }) => stats.isFile())
+    .toSorted((a, b) => b.stats.size - a.stats.size);
+  assert.ok(largest);
+  const { path, stats } = largest;
+  await chmod(path, 0o600);
+  if (how === 'truncate') return await truncate(path, stats.size >> 1);
+  const times = join(node.folder, 'times');
+  if (how === 'rot') execFileSync('touch', ['-r', path, times]);
+  await flipByte(path, stats.size >> 1);
+  if (how === 'rot') execFileSync('touch', ['-r', times, path]);
+}
+
+async function flipByte(path: string, at: number): Promise<void> {
+  const file = await open(path, 'r+');
+  const byte = Buffer.alloc(1);
+  await file.read(byte, 0, 1, at);
+  await file.write(Buffer.of((byte[0] ?? 0) ^ 1), 0, 1, at);
+  await file.close();
 }

@@ -788,6 +788,13 @@ export declare type VerifyRequest = Message<"anax.v1.VerifyRequest"> & {
    * @generated from field: anax.v1.BlobSelector target = 1;
    */
   target?: BlobSelector | undefined;
+
+  /**
+   * Limit on reading; 0: the daemon's default, 256 MiB/s.
+   *
+   * @generated from field: uint64 bytes_per_second = 2;
+   */
+  bytesPerSecond: bigint;
 };
 
 /**
@@ -797,7 +804,7 @@ export declare type VerifyRequest = Message<"anax.v1.VerifyRequest"> & {
 export declare const VerifyRequestSchema: GenMessage<VerifyRequest>;
 
 /**
- * One `blob` for each blob, then `done`.
+ * One `blob` for each blob with `progress` in between, one `repair` for each that was complete and damaged, then `done`.
  *
  * @generated from message anax.v1.VerifyEvent
  */
@@ -817,6 +824,18 @@ export declare type VerifyEvent = Message<"anax.v1.VerifyEvent"> & {
      */
     value: VerifyEvent_Done;
     case: "done";
+  } | {
+    /**
+     * @generated from field: anax.v1.VerifyEvent.Progress progress = 3;
+     */
+    value: VerifyEvent_Progress;
+    case: "progress";
+  } | {
+    /**
+     * @generated from field: anax.v1.VerifyEvent.Repair repair = 4;
+     */
+    value: VerifyEvent_Repair;
+    case: "repair";
   } | { case: undefined; value?: undefined };
 };
 
@@ -846,7 +865,7 @@ export declare type VerifyEvent_BlobChecked = Message<"anax.v1.VerifyEvent.BlobC
   good: boolean;
 
   /**
-   * Pieces that were wrong; they are dropped and will be fetched again.
+   * Pieces that were wrong; they are dropped.
    *
    * @generated from field: uint32 bad_pieces = 4;
    */
@@ -858,6 +877,70 @@ export declare type VerifyEvent_BlobChecked = Message<"anax.v1.VerifyEvent.BlobC
  * Use `create(VerifyEvent_BlobCheckedSchema)` to create a new message.
  */
 export declare const VerifyEvent_BlobCheckedSchema: GenMessage<VerifyEvent_BlobChecked>;
+
+/**
+ * @generated from message anax.v1.VerifyEvent.Progress
+ */
+export declare type VerifyEvent_Progress = Message<"anax.v1.VerifyEvent.Progress"> & {
+  /**
+   * @generated from field: uint32 blobs = 1;
+   */
+  blobs: number;
+
+  /**
+   * @generated from field: uint32 total_blobs = 2;
+   */
+  totalBlobs: number;
+
+  /**
+   * @generated from field: uint64 bytes = 3;
+   */
+  bytes: bigint;
+
+  /**
+   * @generated from field: uint64 total_bytes = 4;
+   */
+  totalBytes: bigint;
+};
+
+/**
+ * Describes the message anax.v1.VerifyEvent.Progress.
+ * Use `create(VerifyEvent_ProgressSchema)` to create a new message.
+ */
+export declare const VerifyEvent_ProgressSchema: GenMessage<VerifyEvent_Progress>;
+
+/**
+ * @generated from message anax.v1.VerifyEvent.Repair
+ */
+export declare type VerifyEvent_Repair = Message<"anax.v1.VerifyEvent.Repair"> & {
+  /**
+   * @generated from field: string digest = 1;
+   */
+  digest: string;
+
+  /**
+   * @generated from field: uint64 bytes_from_peers = 2;
+   */
+  bytesFromPeers: bigint;
+
+  /**
+   * @generated from field: uint64 bytes_from_origin = 3;
+   */
+  bytesFromOrigin: bigint;
+
+  /**
+   * Why it could not be made whole; absent: it is.
+   *
+   * @generated from field: anax.v1.Error error = 4;
+   */
+  error?: Error | undefined;
+};
+
+/**
+ * Describes the message anax.v1.VerifyEvent.Repair.
+ * Use `create(VerifyEvent_RepairSchema)` to create a new message.
+ */
+export declare const VerifyEvent_RepairSchema: GenMessage<VerifyEvent_Repair>;
 
 /**
  * @generated from message anax.v1.VerifyEvent.Done
@@ -877,6 +960,11 @@ export declare type VerifyEvent_Done = Message<"anax.v1.VerifyEvent.Done"> & {
    * @generated from field: uint64 bytes = 3;
    */
   bytes: bigint;
+
+  /**
+   * @generated from field: uint32 repaired_blobs = 4;
+   */
+  repairedBlobs: number;
 };
 
 /**
