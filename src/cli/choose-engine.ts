@@ -9,8 +9,10 @@ import { type ControlApi, connectControl, type DownloadEngine } from '../rpc/ind
 import { type ParsedOptions, startOptions } from './config-options.ts';
 import type { CliContext } from './context.ts';
 
-/** A daemon that accepts but does not answer for this long is as good as none. */
+/** A daemon that accepts but does not answer for this long is as good as none, where an engine inside will do. */
 const PING_TIMEOUT_MS = 2_000;
+/** One that was named is waited for: on a busy machine a first answer takes seconds. */
+const NAMED_PING_TIMEOUT_MS = 15_000;
 
 /** Flags about the engine inside the command, which a daemon has settled for itself. */
 const OWN_ENGINE_FLAGS = ['cacheDir', 'capacity', 'scheduler', 'zone', 'hostname'] as const;
@@ -54,7 +56,7 @@ async function findDaemon(context: CliContext, socketPath: string): Promise<Cont
   );
   if (!isSocket) return undefined;
   try {
-    return await connectDaemon(context, socketPath);
+    return await connectDaemon(context, socketPath, PING_TIMEOUT_MS);
   } catch (error) {
     context.interrupt.signal.throwIfAborted();
     if (toAnaxError(error).code === 'daemon_unavailable') return undefined;
@@ -63,10 +65,14 @@ async function findDaemon(context: CliContext, socketPath: string): Promise<Cont
 }
 
 /** The daemon on a socket, after it answered. Throws `daemon_unavailable`. */
-export async function connectDaemon(context: CliContext, endpoint: string): Promise<ControlApi> {
+export async function connectDaemon(
+  context: CliContext,
+  endpoint: string,
+  patienceMs = NAMED_PING_TIMEOUT_MS,
+): Promise<ControlApi> {
   const socketPath = resolve(context.cwd, endpoint.replace(/^unix:(?:\/\/)?/u, ''));
   const daemon = connectControl(socketPath);
-  const slow = AbortSignal.timeout(PING_TIMEOUT_MS);
+  const slow = AbortSignal.timeout(patienceMs);
   try {
     await daemon.ping(AbortSignal.any([context.interrupt.signal, slow]));
     return daemon;
