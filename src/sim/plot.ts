@@ -1,20 +1,33 @@
-// Completion over time as an SVG: how many peers are complete, against the bound.
-
-import type { SimResult } from './simulate.ts';
+// Completion over time as an SVG: how many peers are complete, against the bound. For simulated and for real deliveries.
 
 const WIDTH = 720;
 const HEIGHT = 400;
 const MARGIN = { left: 56, right: 24, top: 40, bottom: 44 };
+const COLOURS = ['#27c', '#2a2', '#e80', '#92c', '#555'];
 
-export function plotCompletion(result: SimResult): string {
-  const { finishSeconds, boundSeconds, peers } = result;
-  const lastSeconds = Math.max(boundSeconds, finishSeconds.at(-1) ?? 0) * 1.05;
+export interface CompletionPlot {
+  readonly title: string;
+  readonly peers: number;
+  readonly boundSeconds: number;
+  /** Several have their names written beside them. */
+  readonly series: readonly CompletionSeries[];
+}
+
+export interface CompletionSeries {
+  readonly name: string;
+  /** When each peer was complete, ascending. */
+  readonly finishSeconds: readonly number[];
+}
+
+export function plotCompletion({ title, peers, boundSeconds, series }: CompletionPlot): string {
+  const finishes = series.map(({ finishSeconds }) => finishSeconds.at(-1) ?? 0);
+  const lastSeconds = Math.max(boundSeconds, ...finishes) * 1.05;
   const x = (seconds: number): number =>
     MARGIN.left + (seconds / lastSeconds) * (WIDTH - MARGIN.left - MARGIN.right);
   const y = (count: number): number =>
     HEIGHT - MARGIN.bottom - (count / peers) * (HEIGHT - MARGIN.top - MARGIN.bottom);
   const parts = [
-    text(WIDTH / 2, 22, 'middle', title(result)),
+    text(WIDTH / 2, 22, 'middle', title),
     ...ticks(lastSeconds).map((seconds) => text(x(seconds), HEIGHT - 24, 'middle', `${seconds} s`)),
     ...[0, 0.25, 0.5, 0.75, 1].map((share) =>
       text(MARGIN.left - 8, y(share * peers) + 4, 'end', String(Math.round(share * peers))),
@@ -22,7 +35,12 @@ export function plotCompletion(result: SimResult): string {
     `<path d="M${x(0)} ${y(peers)}V${y(0)}H${x(lastSeconds)}" fill="none" stroke="#888"/>`,
     `<path d="M${x(boundSeconds)} ${y(0)}V${y(peers)}" stroke="#c33" stroke-dasharray="6 4"/>`,
     text(x(boundSeconds) - 6, y(peers * 0.5), 'end', 'bound'),
-    `<path d="${steps(finishSeconds, x, y)}" fill="none" stroke="#27c" stroke-width="2"/>`,
+    ...series.flatMap(({ name, finishSeconds }, at) => {
+      const line = `<path d="${steps(finishSeconds, x, y)}" fill="none" stroke="${colour(at)}" stroke-width="2"/>`;
+      if (series.length === 1) return [line];
+      const middle = finishSeconds[Math.floor(finishSeconds.length / 2)] ?? 0;
+      return [line, text(x(middle) - 6, y(peers * 0.5) - 16 * (at + 1), 'end', name, colour(at))];
+    }),
   ];
   const box = `viewBox="0 0 ${WIDTH} ${HEIGHT}" width="${WIDTH}" height="${HEIGHT}"`;
   const style = 'font-family="sans-serif" font-size="12"';
@@ -30,9 +48,8 @@ export function plotCompletion(result: SimResult): string {
   return `<svg xmlns="http://www.w3.org/2000/svg" ${box} ${style}>\n${[background, ...parts].join('\n')}\n</svg>\n`;
 }
 
-function title({ peers, pieces, ratio, makespanSeconds }: SimResult): string {
-  const times = `${makespanSeconds.toFixed(2)} s, ${ratio.toFixed(3)} × the bound`;
-  return `${peers} peers, ${pieces} pieces: all complete after ${times}`;
+function colour(at: number): string {
+  return COLOURS[at % COLOURS.length] ?? '#000';
 }
 
 /** A staircase that rises by one with each peer. */
@@ -49,6 +66,12 @@ function ticks(lastSeconds: number): number[] {
   );
 }
 
-function text(x: number, y: number, anchor: 'start' | 'middle' | 'end', content: string): string {
-  return `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" text-anchor="${anchor}">${content}</text>`;
+function text(
+  x: number,
+  y: number,
+  anchor: 'start' | 'middle' | 'end',
+  content: string,
+  fill = '#000',
+): string {
+  return `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" text-anchor="${anchor}" fill="${fill}">${content}</text>`;
 }

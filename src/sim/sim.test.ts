@@ -57,7 +57,11 @@ test('the same seed gives the same run, another seed another', () => {
 });
 
 test('the plot shows a step for each peer', () => {
-  const svg = plotCompletion(simulate({ peers: 5, pieces: 8 }));
+  const svg = plotCompletion({
+    ...simulate({ peers: 5, pieces: 8 }),
+    title: 'five peers',
+    series: [{ name: 'simulated', finishSeconds: [1, 2, 3, 4, 5] }],
+  });
   assert.match(svg, /^<svg /u);
   assert.equal(svg.match(/H[\d.]+V[\d.]+/gu)?.length, 5);
 });
