@@ -9,7 +9,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const node = process.execPath;
 const [task, ...rest] = process.argv.slice(2);
 
-const UNIT_TESTS = ['src/**/*.test.ts', 'test/*.test.ts'];
+const UNIT_TESTS = ['src/**/*.test.ts', 'bench/**/*.test.ts', 'test/*.test.ts'];
 const E2E_TESTS = ['test/e2e/**/*.test.ts'];
 const LINT = ['oxlint', '--type-aware', '--deny-warnings', 'src', 'test', 'bench', 'scripts'];
 const CHECK = [
@@ -34,6 +34,7 @@ const TASKS = {
   dfget: () => [inCheckout('src/cli/dfget.ts')],
   sim: () => [inCheckout('src/sim/main.ts')],
   'bench:wire': () => [inCheckout('bench/wire/main.ts')],
+  'bench:swarm': () => [inCheckout('bench/swarm/main.ts')],
   'bench:store': () => [inCheckout('bench/store/main.ts')],
   check: () => CHECK,
   lint: () => [LINT],
@@ -59,7 +60,9 @@ function finishBuild() {
   for (const command of ['anax', 'dfget']) chmodSync(join(root, 'dist', 'cli', `${command}.js`), 0o755);
 }
 
-const keepsFolder = ['demo', 'anax', 'dfget', 'sim', 'bench:wire', 'bench:store'].includes(task);
+const keepsFolder = ['demo', 'anax', 'dfget', 'sim', 'bench:wire', 'bench:swarm', 'bench:store'].includes(
+  task,
+);
 for (const [command, ...args] of commands()) {
   const result = spawnSync(command, args, {
     cwd: keepsFolder ? (process.env.INIT_CWD ?? process.cwd()) : root,

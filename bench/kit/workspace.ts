@@ -5,7 +5,7 @@ import { cpus, freemem, release, tmpdir, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
 import { formatBytes, MiB } from '../../src/core/index.ts';
 
-const MEMORY_FOLDER = '/dev/shm';
+export const MEMORY_FOLDER = '/dev/shm';
 /** Of the memory that is free, so that nothing else on the machine is driven out. */
 const WARM_SHARE = 0.7;
 /** What a transfer touches beside the file itself. */
@@ -19,8 +19,11 @@ export interface Workspace {
 }
 
 /** A new folder in `parent`, by default in the system's folder for temporary files. */
-export async function createWorkspace(parent: string | undefined): Promise<Workspace> {
-  const folder = await mkdtemp(join(resolve(parent ?? tmpdir()), 'anax-bench-'));
+export async function createWorkspace(
+  parent: string | undefined,
+  prefix = 'anax-bench-',
+): Promise<Workspace> {
+  const folder = await mkdtemp(join(resolve(parent ?? tmpdir()), prefix));
   const remove = (): Promise<void> => rm(folder, { recursive: true, force: true });
   return { folder, filesystem: await filesystemOf(folder), remove };
 }

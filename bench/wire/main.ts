@@ -1,10 +1,10 @@
 // `npm run bench:wire`: what a byte costs between two daemons on this machine, beside what it costs others.
 
 import { formatBytes } from '../../src/core/index.ts';
+import { installTools, type MissingTools } from '../kit/packages.ts';
 import { createWorkspace, describeMachine, keepWarm, type Workspace, warmMemory } from '../kit/workspace.ts';
 import { AnaxPair, MODEL_FILE } from './anax-pair.ts';
 import { readWireOptions, type WireOptions } from './options.ts';
-import { installTools, type Tool } from './packages.ts';
 import { CONTESTANTS, type Contestant, type WireFigures, wireObject, wireTable } from './report.ts';
 import { aria2, curl, type FetchCommand, measureFetch, measureIperf3, Nginx } from './rivals.ts';
 import type { Transfer } from './transfer.ts';
@@ -27,7 +27,7 @@ function say(text: string): void {
 }
 
 async function runBench(asked: WireOptions, { folder, filesystem }: Workspace): Promise<WireFigures> {
-  const missing = await installTools(say);
+  const missing = await installTools(['nginx', 'curl', 'aria2c', 'iperf3'], say);
   say(describeMachine());
   say(`${formatBytes(asked.sizeBytes)}, ${asked.runs} runs of each in turns, in ${folder} (${filesystem})`);
   say(`warmed ${await warmMemory(workspace, asked.sizeBytes * COPIES)} of memory; feeding the parent …`);
@@ -49,7 +49,7 @@ interface Contest extends WireOptions {
   readonly folder: string;
   readonly pair: AnaxPair;
   readonly nginx: Nginx | undefined;
-  readonly missing: Partial<Record<Tool, string>>;
+  readonly missing: MissingTools;
 }
 
 async function runAll(contest: Contest): Promise<WireFigures> {

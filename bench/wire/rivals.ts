@@ -8,8 +8,9 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GiB } from '../../src/core/index.ts';
+import { nginxConfig } from '../kit/nginx-config.ts';
+import { toolEnvironment } from '../kit/packages.ts';
 import { childPids, cpuSeconds, forgetPeak, peakRssMiB } from '../kit/process-cost.ts';
-import { toolEnvironment } from './packages.ts';
 import { type Transfer, toTransfer } from './transfer.ts';
 
 const START_PATIENCE_MS = 5_000;
@@ -34,7 +35,7 @@ export class Nginx {
     const home = join(folder, 'nginx');
     await mkdir(home, { recursive: true });
     const path = join(home, 'nginx.conf');
-    await writeFile(path, nginxConfig(home, servedFolder, port));
+    await writeFile(path, nginxConfig({ home, servedFolder, listen: `127.0.0.1:${port}` }));
     const args = ['-c', path, '-p', home, '-e', 'stderr'];
     const child = spawn('nginx', args, { stdio: ['ignore', 'ignore', 'inherit'], env: toolEnvironment() });
     const nginx = new Nginx(child, `http://127.0.0.1:${port}/${file}`);
@@ -56,19 +57,6 @@ export class Nginx {
   stop(): void {
     this.#process.kill('SIGTERM');
   }
-}
-
-function nginxConfig(home: string, servedFolder: string, port: number): string {
-  const user = process.getuid?.() === 0 ? 'user root;' : '';
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
-  return `daemon off; master_process off; ${user} pid ${home}/nginx.pid; error_log stderr;
-events { worker_connections 256; }
-http {
-  access_log off; sendfile on; tcp_nopush on;
-  ${temporary.map((kind) => `${kind}_temp_path ${home}/${kind};`).join(' ')}
-  server { listen 127.0.0.1:${port}; root ${servedFolder}; }
-}
-`;
 }
 
 async function freePort(): Promise<number> {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { ErrorRecord } from '../../core/index.ts';
 import type { DownloadEvent, DownloadSummary } from '../../rpc/index.ts';
-import { spawnNode } from './process.ts';
+import { type NodeLaunch, spawnNode } from './process.ts';
 
 /** The last line of `dfget --json`; the numbers are missing where the download ended before its end. */
 export interface SummaryLine extends Partial<DownloadSummary> {
@@ -36,13 +36,10 @@ const ENTRY = join(import.meta.dirname, '..', '..', 'cli', 'dfget.ts');
 /** Starts `dfget --json …`; `onLine` sees each line as it comes. */
 export function startDfget(
   args: readonly string[],
-  options: {
-    readonly env?: Readonly<Record<string, string>>;
-    readonly onLine?: (line: DfgetLine) => void;
-  } = {},
+  options: NodeLaunch & { readonly onLine?: (line: DfgetLine) => void } = {},
 ): DfgetRun {
   const startedMs = performance.now();
-  const child = spawnNode(ENTRY, ['--json', ...args], options.env);
+  const child = spawnNode(ENTRY, ['--json', ...args], options);
   const lines: DfgetLine[] = [];
   let stderr = '';
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {

@@ -1,7 +1,7 @@
 // The hub emulator as a process of its own, with its admin route.
 
 import { join } from 'node:path';
-import { type ServiceProcess, startService } from './process.ts';
+import { type NodeLaunch, type ServiceProcess, startService } from './process.ts';
 
 const ENTRY = join(import.meta.dirname, '..', 'hub-emulator', 'main.ts');
 
@@ -23,6 +23,8 @@ interface EmulatorReady {
 export interface Emulator {
   readonly service: ServiceProcess;
   readonly url: string;
+  /** Of the admin route (see hub-emulator/admin-server.ts); on the emulator's own loopback. */
+  readonly adminUrl: string;
   /** Commits by repository and revision. */
   readonly repos: EmulatorReady['repos'];
   stats(): Promise<EmulatorStats>;
@@ -33,8 +35,12 @@ export interface Emulator {
 }
 
 /** `options` is the JSON that hub-emulator/main.ts takes. */
-export async function startEmulator(options: Readonly<Record<string, unknown>>): Promise<Emulator> {
+export async function startEmulator(
+  options: Readonly<Record<string, unknown>>,
+  launch: NodeLaunch = {},
+): Promise<Emulator> {
   const { service, ready } = await startService<EmulatorReady>({
+    ...launch,
     name: 'hub emulator',
     script: ENTRY,
     args: [JSON.stringify(options)],
@@ -55,6 +61,7 @@ export async function startEmulator(options: Readonly<Record<string, unknown>>):
   return {
     service,
     url: ready.url,
+    adminUrl: ready.adminUrl,
     repos: ready.repos,
     stats: async () => (await admin('GET', '/stats')) as EmulatorStats,
     reset: async () => void (await admin('POST', '/reset')),

@@ -11,4 +11,4 @@ export {
 } from './cluster.ts';
 export { type DfgetLine, type DfgetResult, type DfgetRun, dfget, startDfget } from './dfget.ts';
 export { type Emulator, type EmulatorStats, startEmulator } from './emulator.ts';
-export { ServiceProcess, spawnNode, startService } from './process.ts';
+export { type NodeLaunch, ServiceProcess, spawnNode, startService } from './process.ts';

@@ -3,11 +3,21 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 
-export interface StartOptions {
+/** Where and how a Node is started. */
+export interface NodeLaunch {
+  readonly env?: Readonly<Record<string, string>>;
+  /** A command that the Node becomes the end of, and replaces: `ip netns exec NAME`. */
+  readonly within?: readonly string[];
+  /** Further flags of Node. */
+  readonly nodeArgs?: readonly string[];
+  /** Gives it one more pipe, as file descriptor 3, both ways. */
+  readonly extraPipe?: boolean;
+}
+
+export interface StartOptions extends NodeLaunch {
   readonly name: string;
   readonly script: string;
   readonly args: readonly string[];
-  readonly env?: Readonly<Record<string, string>>;
   /** Default 30 s. */
   readonly readyWithinMs?: number;
 }
@@ -61,11 +71,12 @@ const NODE_FLAGS = ['--disable-warning=ExperimentalWarning', '--max-semi-space-s
 export function spawnNode(
   script: string,
   args: readonly string[],
-  env: Readonly<Record<string, string>> = {},
+  { env = {}, within = [], nodeArgs = [], extraPipe = false }: NodeLaunch = {},
 ): ChildProcess {
-  return spawn(process.execPath, [...NODE_FLAGS, script, ...args], {
+  const command = [...within, process.execPath, ...NODE_FLAGS, ...nodeArgs, script, ...args];
+  return spawn(command[0] ?? '', command.slice(1), {
     env: { ...cleanEnvironment(), ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe', ...(extraPipe ? ['pipe' as const] : [])],
   });
 }
 
@@ -81,7 +92,7 @@ function cleanEnvironment(): Record<string, string> {
 export async function startService<Ready>(
   options: StartOptions,
 ): Promise<{ service: ServiceProcess; ready: Ready }> {
-  const service = new ServiceProcess(options.name, spawnNode(options.script, options.args, options.env));
+  const service = new ServiceProcess(options.name, spawnNode(options.script, options.args, options));
   const { stdout } = service.child;
   if (!stdout) throw new Error('the service has a stdout');
   const first = new Promise<string>((resolve, reject) => {

@@ -1,0 +1,212 @@
+// Anax as it is run in a cluster: hub, scheduler, seed and a daemon on each peer's host, and dfget beside each daemon.
+//
+// Before the clock starts, the daemons attend the scheduler and have delivered another small file, so that they know each
+// other and their code is compiled, as after a day in a cluster; and each dfget is loaded and waits for a word
+// (start-gate.ts). Of the file they know nothing. The clock runs from that word to the summary of the last dfget:
+// resolving, joining, reading the origin, exchange, every check, commit and output are in it.
+
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Duplex } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { MiB } from '../../src/core/index.ts';
+import {
+  type DfgetRun,
+  dfget,
+  type Emulator,
+  type EmulatorStats,
+  inTurns,
+  type ServiceProcess,
+  startDfget,
+  startEmulator,
+  startService,
+} from '../../src/testing/cluster/index.ts';
+import { FaultPlan } from './fault-plan.ts';
+import { CONTROL, ORIGIN, outputPath, type Race, SEED, type TestBed } from './race.ts';
+
+const ANAX = join(import.meta.dirname, '..', '..', 'src', 'cli', 'anax.ts');
+const START_GATE = join(import.meta.dirname, 'start-gate.ts');
+const REPO = 'anax/bench-model';
+const WARM_UP_REPO = 'anax/warm-up';
+const WARM_UP_BYTES = 4 * MiB;
+const SCHEDULER_PORT = 7410;
+const PEER_PORT = 7411;
+/** Each start costs the processor a good part of a second. */
+const STARTS_AT_ONCE = 4;
+const ATTEND_PATIENCE_MS = 20_000;
+
+export async function startAnax(bed: TestBed): Promise<Race> {
+  const hub = await startHub(bed);
+  const scheduler = await startNode(bed, 'scheduler', CONTROL, []);
+  const seed = await startDaemon(bed, 'seed', SEED, hub);
+  const daemons = new Map<string, ServiceProcess>();
+  await inTurns(bed.peers, STARTS_AT_ONCE, async (peer) => {
+    daemons.set(peer, await startDaemon(bed, 'daemon', peer, hub));
+  });
+  await Promise.all([seed, ...daemons.values()].map(attends));
+  await inTurns([SEED, ...bed.peers], STARTS_AT_ONCE, (host) => deliver(bed, host, WARM_UP_REPO));
+  // What the seed reads of the file counts, also where it does so before the clock starts.
+  const before = await originCounts(bed, hub);
+  if (bed.options.warmSeed) await deliver(bed, SEED, REPO);
+  const runs = new Map<string, WaitingDfget>();
+  await inTurns(
+    bed.peers,
+    STARTS_AT_ONCE,
+    async (peer) => void runs.set(peer, await waitingDfget(bed, peer)),
+  );
+  const faults = new FaultPlan(bed, {
+    killSeed: () => seed.kill(),
+    killScheduler: () => scheduler.kill(),
+  });
+  const services = [...daemons.values(), seed, scheduler, hub.service];
+  const resolved: number[] = [];
+  return {
+    start: () => {
+      const startedMs = performance.now();
+      const onResolved = (): void => void resolved.push((performance.now() - startedMs) / 1000);
+      return bed.peers.map(
+        (peer) => runs.get(peer)?.go(faults, onResolved) ?? Promise.reject(new Error(peer)),
+      );
+    },
+    outputOf: (peer) => outputPath(bed, peer),
+    pids: [seed, ...daemons.values()].flatMap(({ child }) => child.pid ?? []),
+    resolvedSeconds: () => Math.max(...resolved),
+    origin: async () => {
+      const after = await originCounts(bed, hub);
+      return { bytes: after.bytes - before.bytes, requests: after.requests - before.requests };
+    },
+    log: () => services.map(({ name, log }) => `${name}: ${log.slice(-500)}`).join('\n'),
+    stop: async () => {
+      for (const { run } of runs.values()) run.child.kill('SIGKILL');
+      await Promise.all(services.map((service) => service.stop()));
+      await keepLogs(bed, services);
+    },
+  };
+}
+
+async function startHub({ network, file }: TestBed): Promise<Emulator> {
+  const host = network.addressOf(ORIGIN);
+  const model = { [file.name]: { file: join(file.folder, file.name), lfs: true } };
+  const warmUp = { 'warm-up': { generated: { seed: 1, sizeBytes: WARM_UP_BYTES }, lfs: true } };
+  const repos = [
+    { id: REPO, revisions: { main: model } },
+    { id: WARM_UP_REPO, revisions: { main: warmUp } },
+  ];
+  const options = { options: { host, cdnHost: host }, repos };
+  return await startEmulator(options, { within: network.within(ORIGIN) });
+}
+
+interface OriginCounts {
+  readonly bytes: number;
+  readonly requests: number;
+}
+
+async function originCounts({ network }: TestBed, hub: Emulator): Promise<OriginCounts> {
+  const text = await network.run(ORIGIN, ['curl', '-s', '-f', `${hub.adminUrl}/stats`]);
+  const { contentBytesSent, requests } = JSON.parse(text) as EmulatorStats;
+  return { bytes: contentBytesSent, requests };
+}
+
+async function startDaemon(
+  bed: TestBed,
+  role: 'seed' | 'daemon',
+  host: string,
+  hub: Emulator,
+): Promise<ServiceProcess> {
+  const { network, folder } = bed;
+  const flags = {
+    scheduler: `${network.addressOf(CONTROL)}:${SCHEDULER_PORT}`,
+    hostname: host,
+    zone: `zone${network.zoneOf(host)}`,
+    'hf-endpoint': hub.url,
+    'cache-dir': join(folder, host, 'cache'),
+    socket: join(folder, host, 'anax.sock'),
+  };
+  const args = Object.entries(flags).flatMap(([flag, value]) => [`--${flag}`, value]);
+  return await startNode(bed, role, host, args);
+}
+
+async function startNode(
+  { network, folder, options }: TestBed,
+  role: 'seed' | 'daemon' | 'scheduler',
+  host: string,
+  more: readonly string[],
+): Promise<ServiceProcess> {
+  await mkdir(join(folder, host), { recursive: true });
+  const port = role === 'scheduler' ? SCHEDULER_PORT : PEER_PORT;
+  const place = ['--host', network.addressOf(host), '--port', String(port)];
+  const level = options.logs === undefined ? 'info' : 'debug';
+  const state = ['--data-dir', join(folder, host, 'data'), '--log-level', level];
+  const { service } = await startService({
+    name: host,
+    script: ANAX,
+    args: [role, ...place, ...state, ...more],
+    within: network.within(host),
+  });
+  return service;
+}
+
+async function attends(service: ServiceProcess): Promise<void> {
+  const deadlineMs = performance.now() + ATTEND_PATIENCE_MS;
+  while (!service.log.includes('attending the scheduler')) {
+    if (performance.now() > deadlineMs) throw new Error(`${service.name} does not attend:\n${service.log}`);
+    await sleep(20);
+  }
+}
+
+/** A delivery that nobody measures. */
+async function deliver(bed: TestBed, host: string, repo: string): Promise<void> {
+  const result = await dfget(downloadArgs(bed, host, repo), { within: bed.network.within(host) });
+  if (result.exitCode !== 0) throw new Error(`${repo} did not come to ${host}:\n${result.stderr}`);
+}
+
+function downloadArgs(bed: TestBed, host: string, repo: string): string[] {
+  const output = dirname(outputPath(bed, host));
+  return [`hf://${repo}`, '-O', output, '--endpoint', join(bed.folder, host, 'anax.sock')];
+}
+
+interface WaitingDfget {
+  readonly run: DfgetRun;
+  go(faults: FaultPlan, onResolved: () => void): Promise<void>;
+}
+
+/** A dfget that is loaded and waits. */
+async function waitingDfget(bed: TestBed, peer: string): Promise<WaitingDfget> {
+  const done = Promise.withResolvers<void>();
+  const told: { faults?: FaultPlan; onResolved?: () => void } = {};
+  const run = startDfget(downloadArgs(bed, peer, REPO), {
+    within: bed.network.within(peer),
+    nodeArgs: ['--import', START_GATE],
+    extraPipe: true,
+    onLine: (line) => {
+      if (line.kind === 'resolved') told.onResolved?.();
+      if (line.kind === 'progress') told.faults?.progress(peer, line.bytesDone);
+      if (line.kind === 'summary' && line.ok) done.resolve();
+    },
+  });
+  // Resolves nothing where the summary was seen.
+  void run.result.then(({ exitCode, stderr }) => {
+    done.reject(new Error(`dfget on ${peer} ended with ${exitCode}:\n${stderr}`));
+  });
+  done.promise.catch(() => undefined);
+  const gate = run.child.stdio[3] as Duplex;
+  await new Promise<void>((resolve, reject) => {
+    gate.once('data', () => resolve());
+    gate.once('end', () => reject(new Error(`dfget on ${peer} does not start`)));
+  });
+  return {
+    run,
+    go: (faults, onResolved) => {
+      Object.assign(told, { faults, onResolved });
+      gate.end('.');
+      return done.promise;
+    },
+  };
+}
+
+async function keepLogs({ options, folder }: TestBed, services: readonly ServiceProcess[]): Promise<void> {
+  if (options.logs === undefined) return;
+  const target = join(options.logs, folder.split('/').at(-1) ?? '');
+  await mkdir(target, { recursive: true });
+  for (const { name, log } of services) await writeFile(join(target, `${name}.log`), log);
+}

@@ -1,0 +1,164 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { test } from 'node:test';
+import { MiB } from '../../src/core/index.ts';
+import { boundSeconds, quantile } from './bound.ts';
+import { FaultPlan } from './fault-plan.ts';
+import { leftNames, RUN_PREFIX } from './leftovers.ts';
+import { addressOf, type NetworkPlan, setUpCommands, shaping } from './network-plan.ts';
+import { toOptions } from './options.ts';
+import type { Outcome } from './race.ts';
+import { swarmObject, swarmPlot, swarmTable } from './report.ts';
+import { infoHash } from './torrent.ts';
+
+const DEFAULTS = { runs: '3', only: 'anax,star,aria2,libtorrent', zones: '1' };
+
+test('the bound is that of Mundinger, Weber and Weiss', () => {
+  const delivery = { sizeBytes: 128 * MiB, bitsPerSecond: 100e6 };
+  const alone = (128 * MiB * 8) / 100e6;
+  const close = (actual: number, expected: number): void => assert.ok(Math.abs(actual - expected) < 1e-9);
+  close(boundSeconds({ ...delivery, peers: 1 }), alone);
+  close(boundSeconds({ ...delivery, peers: 16 }), alone * (1 + 4 / 128));
+  close(boundSeconds({ ...delivery, peers: 31 }), alone * (1 + 4 / 128));
+});
+
+test('a quantile is one of the values, whatever their order', () => {
+  assert.equal(quantile([3, 1, 2], 0.5), 2);
+  assert.equal(quantile([3, 1, 2], 0.99), 3);
+  assert.equal(quantile([5], 0.01), 5);
+});
+
+const PLAN: NetworkPlan = {
+  prefix: 'anax-swarm-1',
+  hosts: [
+    { name: 'seed', zone: 1 },
+    { name: 'peer-1', zone: 2 },
+  ],
+  zones: 2,
+  bitsPerSecond: 100e6,
+};
+
+test('each link is shaped at both of its ends', () => {
+  const shaped = setUpCommands(PLAN).filter(([command]) => command === 'tc');
+  const ends = shaped.map(([, , namespace, , , , device]) => `${namespace} ${device}`);
+  assert.deepEqual(ends, [
+    'anax-swarm-1-seed eth0',
+    'anax-swarm-1-switch h1',
+    'anax-swarm-1-peer-1 eth0',
+    'anax-swarm-1-switch h2',
+  ]);
+  for (const command of shaped) assert.ok(command.join(' ').includes('rate 100000000bit'));
+});
+
+test('nothing is made in the namespace of the machine', () => {
+  for (const command of setUpCommands(PLAN)) {
+    const text = command.join(' ');
+    const isInside = / -n anax-swarm-1-/u.test(text) || text.includes('netns anax-swarm-1-');
+    assert.ok(isInside || text.startsWith('ip netns add anax-swarm-1-'), text);
+  }
+});
+
+test('zones are bridges of their own, joined by links whose bytes are counted', () => {
+  const text = setUpCommands(PLAN).map((command) => command.join(' '));
+  assert.ok(text.includes('ip -n anax-swarm-1-switch link set up2 master zone2 up'));
+  const single = setUpCommands({ ...PLAN, zones: 1 }).map((command) => command.join(' '));
+  assert.ok(!single.some((command) => command.includes('core')));
+});
+
+test('addresses tell the zone and differ', () => {
+  assert.equal(addressOf(PLAN, 'seed'), '10.10.1.1');
+  assert.equal(addressOf(PLAN, 'peer-1'), '10.10.2.2');
+  assert.throws(() => addressOf(PLAN, 'peer-2'), /not in the network/u);
+});
+
+test('a bucket takes what TCP hands down at once, also on slow links', () => {
+  const burst = (bits: number): number => Number(/burst (\d+)b/u.exec(shaping(bits).join(' '))?.[1]);
+  assert.equal(burst(1e6), 32_768);
+  assert.equal(burst(100e6), 50_000);
+});
+
+test('options are read, and wrong ones explained', () => {
+  const read = toOptions({ ...DEFAULTS, rate: '25mbit', 'kill-seed-at': '50%', only: 'aria2,anax' });
+  assert.equal(read.peers, 16);
+  assert.equal(read.bitsPerSecond, 25e6);
+  assert.equal(read.killSeedAt, 0.5);
+  assert.deepEqual(read.only, ['anax', 'aria2']);
+  assert.equal(toOptions({ ...DEFAULTS, 'in-process': true }).peers, 200);
+  const wrong: [Record<string, string>, RegExp][] = [
+    [{ rate: '100' }, /--rate/u],
+    [{ only: 'anax,torrent' }, /not torrent/u],
+    [{ 'kill-seed-at': '0.5' }, /--kill-seed-at/u],
+    [{ peers: '0' }, /--peers/u],
+    [{ size: '1.5MiB' }, /--size/u],
+  ];
+  for (const [flags, message] of wrong) assert.throws(() => toOptions({ ...DEFAULTS, ...flags }), message);
+});
+
+test('a fault comes once, when the peers have so much on average', () => {
+  const killed: string[] = [];
+  const options = toOptions({ ...DEFAULTS, peers: '2', size: '1MiB', 'kill-seed-at': '50%' });
+  const plan = new FaultPlan(
+    { options, say: () => undefined },
+    {
+      killSeed: async () => void killed.push('seed'),
+      killScheduler: async () => void killed.push('scheduler'),
+    },
+  );
+  plan.progress('peer-1', MiB - 1);
+  assert.deepEqual(killed, []);
+  plan.progress('peer-2', 1);
+  plan.progress('peer-2', MiB);
+  assert.deepEqual(killed, ['seed']);
+});
+
+test('only what no running bench has made is left over', async () => {
+  const names = [
+    `${RUN_PREFIX}-seed`,
+    'anax-swarm-4194305-peer-1',
+    'anax-warm-4194305',
+    'anax-bench-x',
+    'other',
+  ];
+  // This process is a test, no bench.
+  assert.deepEqual(await leftNames(names), names.slice(0, 3));
+  assert.deepEqual(await leftNames(['anax-swarm-', 'my-anax-swarm-1-x']), []);
+});
+
+test("the info hash is that of the torrent's last field", () => {
+  const info = 'd6:lengthi1e4:name1:ae';
+  const torrent = Buffer.from(`d8:announce9:http://t/4:info${info}e`);
+  assert.equal(infoHash(torrent), createHash('sha1').update(info).digest('hex'));
+});
+
+function outcome(finishSeconds: readonly number[]): Outcome {
+  return {
+    finishSeconds,
+    seedBytesRatio: 1.06,
+    crossZoneRatio: 0,
+    cpuSecondsPerGiB: 2,
+    peakRssMiB: 100,
+    resolvedSeconds: 0.1,
+    originBytesRatio: 1,
+    originRequests: 3,
+  };
+}
+
+test('the report has medians, ratios to the bound and the spread', () => {
+  const options = toOptions({ ...DEFAULTS, peers: '2' });
+  const runs = [outcome([11, 12]), outcome([11, 14]), outcome([11, 13])];
+  const rival = { ...outcome([20, 30]), originBytesRatio: undefined, originRequests: undefined };
+  const outcomes = new Map([
+    ['anax', runs],
+    ['star', [rival]],
+  ] as const);
+  const figures = { options, machine: 'a machine', outcomes, leftOut: ['aria2: not there'] };
+  const object = swarmObject(figures) as Record<string, Record<string, unknown>>;
+  assert.equal(object['anax']?.['makespanSeconds'], 13);
+  assert.equal(object['anax']?.['ratioToBound'], Number((13 / boundSeconds(options)).toFixed(3)));
+  assert.deepEqual(object['anax']?.['makespanSpread'], { min: 12, max: 14 });
+  assert.equal(object['anax']?.['originRequests'], 3);
+  assert.ok(!('originRequests' in (object['star'] ?? {})));
+  assert.deepEqual(object['leftOut'], ['aria2: not there']);
+  assert.match(swarmTable(figures), /^anax +13\.00 \(12\.00–14\.00\)/mu);
+  assert.match(swarmPlot(figures), /<svg[^]*star/u);
+});
