@@ -193,6 +193,7 @@ export class Engine implements ControlApi {
       scheduler: this.#scheduler,
       limits: { originReads: this.#options.originReads },
       pace: (bytes, signal) => pace(this.#downloadLimiter, clock, bytes, signal),
+      invite: (seed, invited, credentials) => this.#resolver.invite(seed, invited, credentials),
       onDamage: (digest) => this.#repairs.changed(digest),
       source: this.#sourceOf(snapshot.ref.scheme),
     };

@@ -39,7 +39,7 @@ type Verification = 'good' | 'unknown-reader' | 'forged' | 'corrupt';
  */
 const GOOD_FOR_ONE_WRONG = 16;
 
-const REFUSALS = { 'unknown-reader': 'error', forged: 'corrupt' } as const;
+const REFUSALS = { 'unknown-reader': 'unproven', forged: 'corrupt' } as const;
 
 export class Exchange implements ChannelOwner {
   readonly #context: SwarmContext;

@@ -14,7 +14,7 @@ function content(sizeBytes: number): Buffer {
 
 interface ReadOptions {
   readonly firstPiece?: number;
-  readonly endPiece?: number;
+  readonly endPiece?: () => number;
   readonly signal?: AbortSignal;
 }
 
@@ -31,7 +31,7 @@ function start(source: FakeSource, options: ReadOptions = {}) {
     file: file satisfies ListedFile,
     pieceLengthBytes: PIECE,
     firstPiece: options.firstPiece ?? 0,
-    endPiece: options.endPiece ?? Math.ceil(file.sizeBytes / PIECE),
+    endPiece: options.endPiece ?? (() => Math.ceil(file.sizeBytes / PIECE)),
     credentials: {},
     clock,
     signal: options.signal ?? new AbortController().signal,
@@ -96,7 +96,7 @@ test('the pieces are right however the bytes are cut into chunks, and wherever t
 test('a stretch in the middle asks for its own bytes only', async () => {
   const bytes = content(1_050);
   const source = new FakeSource({ 'a.bin': bytes });
-  const read = start(source, { firstPiece: 3, endPiece: 7 });
+  const read = start(source, { firstPiece: 3, endPiece: () => 7 });
   await read.done;
   assertPieces(read.pieces, bytes, 3, 7);
   assert.deepEqual(source.ranges, [{ start: 300, end: 700 }]);

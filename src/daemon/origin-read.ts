@@ -15,9 +15,10 @@ export interface OriginReadJob {
   readonly ref: PinnedRef;
   readonly file: ListedFile;
   readonly pieceLengthBytes: number;
-  /** Pieces of the blob, `end` not included. */
+  /** Of the blob. */
   readonly firstPiece: number;
-  readonly endPiece: number;
+  /** The first piece not to be read. It may come down while the read runs: another reads the rest. */
+  readonly endPiece: () => number;
   readonly credentials: Credentials;
   readonly clock: Clock;
   readonly signal: AbortSignal;
@@ -63,6 +64,7 @@ async function streamInto(job: OriginReadJob, assembly: PieceAssembly): Promise<
   for await (const chunk of job.source.get(job.ref, job.file, range, context)) {
     await job.onBytes(chunk.length);
     await assembly.add(chunk);
+    if (assembly.done) return;
     await job.mayRead();
   }
 }
@@ -70,7 +72,6 @@ async function streamInto(job: OriginReadJob, assembly: PieceAssembly): Promise<
 /** Gathers chunks into whole pieces, in one buffer: a piece is stored before the next begins. */
 class PieceAssembly {
   position: number;
-  readonly end: number;
   readonly #job: OriginReadJob;
   readonly #buffer: Buffer;
   #filled = 0;
@@ -78,16 +79,19 @@ class PieceAssembly {
   constructor(job: OriginReadJob) {
     this.#job = job;
     this.position = job.firstPiece * job.pieceLengthBytes;
-    this.end = Math.min(job.endPiece * job.pieceLengthBytes, job.file.sizeBytes);
     this.#buffer = Buffer.allocUnsafeSlow(Math.min(job.pieceLengthBytes, this.end - this.position));
   }
 
+  get end(): number {
+    return Math.min(this.#job.endPiece() * this.#job.pieceLengthBytes, this.#job.file.sizeBytes);
+  }
+
   get done(): boolean {
-    return this.position === this.end;
+    return this.position >= this.end;
   }
 
   async add(chunk: Uint8Array): Promise<void> {
-    for (let taken = 0; taken < chunk.length; ) {
+    for (let taken = 0; taken < chunk.length && !this.done; ) {
       const { pieceLengthBytes } = this.#job;
       const index = Math.floor(this.position / pieceLengthBytes);
       const size = Math.min(pieceLengthBytes, this.end - index * pieceLengthBytes);

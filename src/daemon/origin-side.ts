@@ -44,6 +44,8 @@ export class OriginSide {
   readonly #handlers: OriginHandlers;
   readonly #credentials: Credentials[] = [];
   readonly #reads = new Map<BlobTask, Set<AbortController>>();
+  /** The pieces of each running read. */
+  readonly #running = new Map<number, Range>();
   #gate = Promise.withResolvers<void>();
   /** Of the lease that this host has; 0 for none. */
   leaseEpoch = 0;
@@ -59,6 +61,11 @@ export class OriginSide {
     this.#credentials.splice(MAX_CREDENTIALS);
   }
 
+  /** What this host reads with first; those of whoever asked last. */
+  get credentials(): Credentials {
+    return this.#credentials[0] ?? {};
+  }
+
   takeLease(epoch: number, grant: ReaderGrant, spans: readonly Range[]): void {
     this.leaseEpoch = epoch;
     this.#handlers.onGrants([grant]);
@@ -71,8 +78,8 @@ export class OriginSide {
   }
 
   /** The lease is over, or about to be: what is being read is not wanted from here any more. */
-  loseLease(): void {
-    if (this.leaseEpoch === 0) return;
+  loseLease(epoch: number): void {
+    if (this.leaseEpoch === 0 || this.leaseEpoch > epoch) return;
     this.leaseEpoch = 0;
     for (const task of this.#reads.keys()) this.abortReads(task);
     this.#context.feed({ kind: 'leaseLost' });
@@ -80,7 +87,14 @@ export class OriginSide {
 
   leaseDone(epoch: number, error: ErrorRecord | undefined): void {
     this.leaseEpoch = 0;
-    this.#context.deps.scheduler.leaseDone(this.#context.snapshot.id, epoch, error);
+    const { deps, snapshot } = this.#context;
+    deps.scheduler.tell({ kind: 'leaseDone', snapshot: snapshot.id, epoch, ...(error && { error }) });
+  }
+
+  /** Another reads from this piece on. */
+  shortenRead(readId: number, end: number): void {
+    const pieces = this.#running.get(readId);
+    if (pieces) this.#running.set(readId, { ...pieces, end });
   }
 
   holdReads(hold: boolean): void {
@@ -95,16 +109,19 @@ export class OriginSide {
 
   async read(readId: number, pieces: Range): Promise<void> {
     const { task } = locateTask(this.#context, pieces.start);
+    this.#running.set(readId, pieces);
     const abort = new AbortController();
     const running = this.#reads.get(task) ?? new Set();
     this.#reads.set(task, running.add(abort));
     let error: ErrorRecord | undefined;
     try {
-      await this.#readWithAnyCredentials(task, pieces, AbortSignal.any([abort.signal, this.#context.signal]));
+      const signal = AbortSignal.any([abort.signal, this.#context.signal]);
+      await this.#readWithAnyCredentials(task, readId, signal);
     } catch (thrown) {
       error = await this.#explain(task, thrown);
     } finally {
       running.delete(abort);
+      this.#running.delete(readId);
     }
     this.#context.feed({ kind: 'readEnded', readId, error });
   }
@@ -119,30 +136,36 @@ export class OriginSide {
     return undefined;
   }
 
-  async #readWithAnyCredentials(task: BlobTask, pieces: Range, signal: AbortSignal): Promise<void> {
+  async #readWithAnyCredentials(task: BlobTask, readId: number, signal: AbortSignal): Promise<void> {
     const callers = this.#credentials.length > 0 ? [...this.#credentials] : [{}];
     const last = callers.pop() ?? {};
     for (const credentials of callers) {
       try {
-        await this.#readAs(credentials, task, pieces, signal);
+        await this.#readAs(credentials, task, readId, signal);
         return;
       } catch (error) {
         if (!isAccessError(error)) throw error;
       }
     }
-    await this.#readAs(last, task, pieces, signal);
+    await this.#readAs(last, task, readId, signal);
   }
 
-  async #readAs(credentials: Credentials, task: BlobTask, pieces: Range, signal: AbortSignal): Promise<void> {
+  async #readAs(
+    credentials: Credentials,
+    task: BlobTask,
+    readId: number,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { deps, snapshot, counters } = this.#context;
     const { mapped } = task;
+    const first = mapped.pieces.start;
     await runOriginRead({
       source: deps.source,
       ref: snapshot.ref,
       file: this.#fileOf(task),
       pieceLengthBytes: mapped.pieceLengthBytes,
-      firstPiece: pieces.start - mapped.pieces.start,
-      endPiece: pieces.end - mapped.pieces.start,
+      firstPiece: (this.#running.get(readId)?.start ?? first) - first,
+      endPiece: () => (this.#running.get(readId)?.end ?? first) - first,
       credentials,
       clock: deps.clock,
       signal,

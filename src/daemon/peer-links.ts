@@ -117,6 +117,11 @@ export class PeerLinks {
     return abortable(running, signal);
   }
 
+  /** The link to a peer, if there is one. */
+  linked(peer: PeerId): PeerLink | undefined {
+    return this.#links.get(peer);
+  }
+
   async #dial(peer: PeerInfo): Promise<PeerLink> {
     try {
       return await this.#transport.dial({

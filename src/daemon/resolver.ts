@@ -18,6 +18,7 @@ import {
   type ListedFile,
   type Logger,
   MAX_MANIFEST_BYTES,
+  type Manifest,
   type OriginRef,
   type PeerId,
   type PeerInfo,
@@ -29,6 +30,7 @@ import {
 } from '../core/index.ts';
 import { createPathFilter } from '../rpc/index.ts';
 import type { SchedulerLink } from '../scheduler-server/index.ts';
+import type { CallOptions, PeerLink } from '../transport/index.ts';
 import type { PeerLinks } from './peer-links.ts';
 import { credentialsFingerprint, type PathFilters, refKeyOf } from './ref-key.ts';
 import { createSealingKey, openCredentials, sealCredentials } from './sealed.ts';
@@ -81,7 +83,10 @@ const resolveCall = z.object({
   exclude: patterns,
   sealed: z.string().max(65_536),
 });
-const resolveAnswer = z.object({ ref: refShape.extend({ restricted: z.boolean() }), snapshot: text });
+const pinnedShape = refShape.extend({ restricted: z.boolean() });
+const resolveAnswer = z.object({ ref: pinnedShape, snapshot: text });
+/** What travels in an `invite` call. */
+const inviteCall = z.object({ ref: pinnedShape, snapshot: text, sealed: z.string().max(65_536) });
 
 export class Resolver {
   readonly #deps: ResolverDeps;
@@ -217,9 +222,8 @@ export class Resolver {
 
   async #askOver(peer: PeerInfo, request: ResolveRequest, signal: AbortSignal): Promise<StoredSnapshot> {
     const link = await this.#deps.links.connect(peer, signal);
-    const options = { signal, timeoutMs: RESOLVE_TIMEOUT_MS, maxAnswerBytes: MAX_ANSWER_BYTES };
-    const sealingKey = this.#sealingKeys.get(peer.id) ?? (await link.call('sealing-key', EMPTY, options));
-    this.#sealingKeys.set(peer.id, sealingKey);
+    const options = this.#callOptions(signal);
+    const sealingKey = await this.#sealingKeyOf(peer.id, link, options);
     const call: z.infer<typeof resolveCall> = {
       ref: request.ref,
       include: [...request.include],
@@ -231,26 +235,54 @@ export class Resolver {
       resolveAnswer,
     );
     const id = parseSnapshotId(answer.snapshot);
-    const known = this.#deps.store.snapshot(id);
-    const manifest =
-      known?.manifest ??
-      decodeManifest(
-        id,
-        await link.call('manifest', Buffer.from(id), { ...options, maxAnswerBytes: MAX_MANIFEST_BYTES }),
-      );
-    const snapshot = { id, ref: answer.ref, manifest };
+    const snapshot = { id, ref: answer.ref, manifest: await this.#manifestFrom(link, id, options) };
     await this.#deps.store.putSnapshot(snapshot, refKeyOf(answer.ref, request));
     return snapshot;
   }
 
+  #callOptions(signal: AbortSignal): CallOptions {
+    return { signal, timeoutMs: RESOLVE_TIMEOUT_MS, maxAnswerBytes: MAX_ANSWER_BYTES };
+  }
+
+  async #sealingKeyOf(peer: PeerId, link: PeerLink, options: CallOptions): Promise<Uint8Array> {
+    const sealingKey = this.#sealingKeys.get(peer) ?? (await link.call('sealing-key', EMPTY, options));
+    this.#sealingKeys.set(peer, sealingKey);
+    return sealingKey;
+  }
+
+  async #manifestFrom(link: PeerLink, id: SnapshotId, options: CallOptions): Promise<Manifest> {
+    const known = this.#deps.store.snapshot(id);
+    if (known) return known.manifest;
+    const manifestOptions = { ...options, maxAnswerBytes: MAX_MANIFEST_BYTES };
+    return decodeManifest(id, await link.call('manifest', Buffer.from(id), manifestOptions));
+  }
+
+  /** Tells a seed of a snapshot, so that it takes part. One that can't be reached or will not is left alone. */
+  async invite(seed: PeerInfo, snapshot: StoredSnapshot, credentials: Credentials): Promise<void> {
+    try {
+      const link = await this.#deps.links.connect(seed, this.#deps.signal);
+      const options = this.#callOptions(this.#deps.signal);
+      const call: z.infer<typeof inviteCall> = {
+        ref: snapshot.ref,
+        snapshot: snapshot.id,
+        sealed: sealCredentials(credentials, await this.#sealingKeyOf(seed.id, link, options)),
+      };
+      await link.call('invite', Buffer.from(JSON.stringify(call)), options);
+    } catch (error) {
+      this.#deps.logger.warn('a seed does not take part', { peer: seed.id, host: seed.host, error });
+    }
+  }
+
   // Answering other daemons.
 
-  async answer(method: string, body: Uint8Array, _peer: PeerId, signal: AbortSignal): Promise<Uint8Array> {
+  async answer(method: string, body: Uint8Array, peer: PeerId, signal: AbortSignal): Promise<Uint8Array> {
     switch (method) {
       case 'sealing-key':
         return this.#sealingKey.publicKey;
       case 'resolve':
         return this.#resolveForOther(body, signal);
+      case 'invite':
+        return this.#acceptInvitation(body, peer, signal);
       case 'manifest':
         return this.#manifest(parseSnapshotId(Buffer.from(body).toString()));
       default:
@@ -258,14 +290,30 @@ export class Resolver {
     }
   }
 
+  /** Takes part in what another host reads, as if its caller had asked here. */
+  async #acceptInvitation(body: Uint8Array, peer: PeerId, signal: AbortSignal): Promise<Uint8Array> {
+    const { ref, snapshot, sealed } = readJson(body, inviteCall);
+    this.#checkMayRead(ref);
+    const credentials = openCredentials(sealed, this.#sealingKey);
+    const link = this.#deps.links.linked(peer);
+    if (!link) throw new AnaxError('peer_refused', 'the link is gone');
+    const id = parseSnapshotId(snapshot);
+    const known = { id, ref, manifest: await this.#manifestFrom(link, id, this.#callOptions(signal)) };
+    // Under no key that a ref has: that a snapshot is what a ref means is only said by who resolved it.
+    await this.#deps.store.putSnapshot(known, `invited ${id}`);
+    await this.#deps.onResolvedForOther(known, credentials);
+    return EMPTY;
+  }
+
+  #checkMayRead(ref: OriginRef): void {
+    if (this.#deps.mayResolveForOthers(ref)) return;
+    const what = `${ref.scheme}:// at ${ref.endpoint}`;
+    throw new AnaxError('access_denied', `this node does not read ${what} for others`);
+  }
+
   async #resolveForOther(body: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
     const { ref, include, exclude, sealed } = readJson(body, resolveCall);
-    if (!this.#deps.mayResolveForOthers(ref)) {
-      throw new AnaxError(
-        'access_denied',
-        `this node does not read ${ref.scheme}:// at ${ref.endpoint} for others`,
-      );
-    }
+    this.#checkMayRead(ref);
     const credentials = openCredentials(sealed, this.#sealingKey);
     const request = { ref, include, exclude, credentials };
     const snapshot = (await this.#stored(request, signal)) ?? (await this.#here(request, signal));

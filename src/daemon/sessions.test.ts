@@ -52,6 +52,7 @@ async function hostOf(context: TestContext, keepServing: boolean) {
       uploads: new Uploads(logger),
       limits: {},
       pace: async () => undefined,
+      invite: async () => undefined,
       onDamage: async () => undefined,
     }),
     keepServing,

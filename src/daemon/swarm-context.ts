@@ -4,10 +4,12 @@ import {
   type AnaxError,
   type BlobStore,
   type Clock,
+  type Credentials,
   type Digest,
   hasCode,
   type Identity,
   type Logger,
+  type PeerInfo,
   type PieceHash,
   type PieceMap,
   type Source,
@@ -31,6 +33,8 @@ export interface SessionDeps {
   readonly limits: Partial<SwarmLimits>;
   /** Resolves when bytes that were taken from the origin fit the host's download rate. */
   readonly pace: (bytes: number, signal: AbortSignal) => Promise<void>;
+  /** Has a seed take part in the snapshot's swarm, reading with these credentials. */
+  readonly invite: (seed: PeerInfo, snapshot: StoredSnapshot, credentials: Credentials) => Promise<void>;
   /** The file behind a stored blob is not what was committed. */
   readonly onDamage: (digest: Digest) => Promise<void>;
   readonly clock: Clock;

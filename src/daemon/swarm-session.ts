@@ -14,6 +14,7 @@ import {
   type MappedBlob,
   type OpenBlob,
   type PeerId,
+  type PeerInfo,
   PieceMap,
   type ReaderGrant,
   type StoredSnapshot,
@@ -28,6 +29,7 @@ import {
   type SwarmEvent,
   type SwarmState,
   step,
+  unreadSpans,
 } from '../swarm/index.ts';
 import { BlobTask } from './blob-task.ts';
 import { Exchange } from './exchange.ts';
@@ -218,8 +220,13 @@ export class SwarmSession {
       held: offeredPieces(this.#context).toBytes(),
       url: deps.source.format(snapshot.ref),
       totalBytes: totalBytes(snapshot.manifest),
-      leaseEpoch: this.#origin.leaseEpoch,
+      lease: this.#leaseClaim(),
     };
+  }
+
+  #leaseClaim(): JoinFacts['lease'] {
+    const epoch = this.#origin.leaseEpoch;
+    return epoch > 0 && this.#state ? { epoch, spans: unreadSpans(this.#state) } : undefined;
   }
 
   onScheduler(message: SchedulerMessage): void {
@@ -229,7 +236,13 @@ export class SwarmSession {
       case 'lease':
         return this.#origin.takeLease(message.epoch, message.grant, message.spans);
       case 'reportHoldings':
-        return this.#reportHoldings(message.holder);
+        return this.#reportHoldings(message.holders);
+      case 'leaseRevoked':
+        return this.#origin.loseLease(message.epoch);
+      case 'yieldLease':
+        return this.#feed({ kind: 'yieldLease', epoch: message.epoch });
+      case 'invite':
+        return this.#invite(message.seeds);
       case 'swarmFailed':
         return this.fail(fromErrorRecord(message.error));
       case 'connected':
@@ -238,11 +251,16 @@ export class SwarmSession {
     }
   }
 
-  #reportHoldings(holder: PeerId | undefined): void {
-    this.#origin.loseLease();
-    const readerAlive = holder !== undefined && this.exchange.isUp(holder);
+  #reportHoldings(holders: readonly PeerId[]): void {
+    const heard = holders.filter((holder) => this.exchange.isUp(holder));
     const held = offeredPieces(this.#context).toBytes();
-    this.#context.deps.scheduler.holdings(this.snapshot.id, held, readerAlive);
+    this.#context.deps.scheduler.tell({ kind: 'holdings', snapshot: this.snapshot.id, held, heard });
+  }
+
+  /** Has seeds take part, with the credentials that this host reads with. */
+  #invite(seeds: readonly PeerInfo[]): void {
+    const { deps, snapshot } = this.#context;
+    for (const seed of seeds) this.#run(deps.invite(seed, snapshot, this.#origin.credentials));
   }
 
   #readers(): PeerId[] {
@@ -267,6 +285,7 @@ export class SwarmSession {
   }
 
   #carryOut(effect: SwarmEffect): void {
+    const { deps } = this.#context;
     switch (effect.kind) {
       case 'dial':
         return this.#run(this.exchange.dial(effect.peer));
@@ -277,9 +296,14 @@ export class SwarmSession {
       case 'announce':
         return this.exchange.announce(effect.piece);
       case 'ban':
-        return this.#context.deps.links.ban(effect.peer);
+        return this.#ban(effect.peer, effect.reason);
       case 'read':
         return this.#run(this.#origin.read(effect.readId, effect.pieces));
+      case 'shortenRead':
+        return this.#origin.shortenRead(effect.readId, effect.end);
+      case 'leaseYielded':
+      case 'leaseProgress':
+        return deps.scheduler.tell({ ...effect, snapshot: this.snapshot.id });
       case 'holdReads':
         return this.#origin.holdReads(effect.hold);
       case 'leaseDone':
@@ -292,6 +316,15 @@ export class SwarmSession {
     if (!this.#lostDuringLease) return;
     this.#lostDuringLease = false;
     this.#context.deps.scheduler.join(this.joinFacts());
+  }
+
+  /** Wrong bytes are told to the scheduler: others may get them, too. */
+  #ban(peer: PeerId, reason: 'corrupt' | 'unproven'): void {
+    const { deps } = this.#context;
+    deps.links.ban(peer);
+    deps.logger.warn('peer banned', { peer, reason, snapshot: this.snapshot.id });
+    if (reason === 'corrupt')
+      deps.scheduler.tell({ kind: 'suspect', snapshot: this.snapshot.id, suspect: peer });
   }
 
   #run(work: Promise<void>): void {
@@ -325,7 +358,7 @@ export class SwarmSession {
   async #stop(): Promise<void> {
     clearInterval(this.#ticker);
     this.#stopping.abort();
-    this.#context.deps.scheduler.leave(this.snapshot.id);
+    this.#context.deps.scheduler.tell({ kind: 'leave', snapshot: this.snapshot.id });
     this.#verdicts.stop();
     this.#origin.holdReads(false);
     this.exchange.stop();

@@ -56,7 +56,7 @@ export class Verdicts {
     if (task.status !== 'filling') return;
     if (task.verdict && !task.verdict.good) return this.#condemn(task, task.verdict);
     if (!task.open.held.isFull) return;
-    if (isReader(this.#context)) return this.#startCheck(task);
+    if (isReader(this.#context) && !task.verdict) return this.#startCheck(task);
     if (task.verdict) return this.#acquit(task, task.verdict);
     this.#waitForVerdict(task);
   }

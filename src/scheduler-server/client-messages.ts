@@ -1,14 +1,7 @@
 // The attendance stream as a daemon sees it: responses become messages of the link, what the link says becomes requests.
 
 import { create } from '@bufbuild/protobuf';
-import {
-  type ErrorRecord,
-  PEER_ID_BYTES,
-  type PeerInfo,
-  parsePeerId,
-  parseSnapshotId,
-  type SnapshotId,
-} from '../core/index.ts';
+import { type PeerInfo, parsePeerId, parseSnapshotId } from '../core/index.ts';
 import {
   type AttendRequestInit,
   type AttendResponse,
@@ -18,24 +11,44 @@ import {
   peerFromWire,
   ReaderGrantSchema,
 } from '../rpc/index.ts';
-import type { JoinFacts, SchedulerMessage } from './scheduler-link.ts';
+import type { JoinFacts, SchedulerMessage, Statement } from './scheduler-link.ts';
+import { spansFromWire, spansToWire } from './wire-spans.ts';
 
 export function joinRequest(facts: JoinFacts): AttendRequestInit {
-  const { snapshot: snapshotId, pieceCount, url } = facts;
+  const { snapshot: snapshotId, pieceCount, url, lease } = facts;
   const held = Uint8Array.from(facts.held);
   const totalBytes = BigInt(facts.totalBytes);
-  const leaseEpoch = BigInt(facts.leaseEpoch);
-  return { message: { case: 'join', value: { snapshotId, pieceCount, held, url, totalBytes, leaseEpoch } } };
+  const claim = lease && { lease: { epoch: BigInt(lease.epoch), spans: spansToWire(lease.spans) } };
+  return { message: { case: 'join', value: { snapshotId, pieceCount, held, url, totalBytes, ...claim } } };
 }
 
-export function leaseDoneRequest(
-  snapshotId: SnapshotId,
-  epoch: number,
-  error: ErrorRecord | undefined,
-): AttendRequestInit {
-  const ended = { snapshotId, epoch: BigInt(epoch) };
-  const value = error ? { ...ended, error: errorToWire(error) } : ended;
-  return { message: { case: 'leaseDone', value } };
+export function toRequest(statement: Statement): AttendRequestInit {
+  const { snapshot: snapshotId } = statement;
+  switch (statement.kind) {
+    case 'leave':
+      return { message: { case: 'leave', value: { snapshotId } } };
+    case 'holdings': {
+      const held = Uint8Array.from(statement.held);
+      return {
+        message: { case: 'holdings', value: { snapshotId, held, heardPeerIds: [...statement.heard] } },
+      };
+    }
+    case 'leaseDone': {
+      const ended = { snapshotId, epoch: BigInt(statement.epoch) };
+      const value = statement.error ? { ...ended, error: errorToWire(statement.error) } : ended;
+      return { message: { case: 'leaseDone', value } };
+    }
+    case 'leaseYielded': {
+      const value = { snapshotId, epoch: BigInt(statement.epoch), spans: spansToWire(statement.spans) };
+      return { message: { case: 'leaseYielded', value } };
+    }
+    case 'suspect':
+      return { message: { case: 'peerSuspect', value: { snapshotId, peerId: statement.suspect } } };
+    case 'leaseProgress': {
+      const { epoch, leftPieces } = statement;
+      return { message: { case: 'leaseProgress', value: { snapshotId, epoch: BigInt(epoch), leftPieces } } };
+    }
+  }
 }
 
 /** What a response says to the daemon; `undefined` for those that are the link's own. Throws `peer_protocol`. */
@@ -59,14 +72,23 @@ export function toMessage({ message }: AttendResponse, self: PeerInfo): Schedule
         kind: 'lease',
         snapshot: grant.snapshot,
         epoch: grant.epoch,
-        spans: spans.map(({ start, end }) => ({ start: Number(start), end: Number(end) })),
+        spans: spansFromWire(spans),
         grant,
       };
     }
     case 'reportHoldings': {
-      const { snapshotId, holderPeerId } = message.value;
-      const holder = holderPeerId.length === PEER_ID_BYTES * 2 ? parsePeerId(holderPeerId) : undefined;
-      return { kind: 'reportHoldings', snapshot: parseSnapshotId(snapshotId), holder };
+      const { snapshotId, holderPeerIds } = message.value;
+      const holders = holderPeerIds.map(parsePeerId);
+      return { kind: 'reportHoldings', snapshot: parseSnapshotId(snapshotId), holders };
+    }
+    case 'leaseRevoked':
+    case 'yieldLease': {
+      const { snapshotId, epoch } = message.value;
+      return { kind: message.case, snapshot: parseSnapshotId(snapshotId), epoch: Number(epoch) };
+    }
+    case 'invite': {
+      const { snapshotId, seeds } = message.value;
+      return { kind: 'invite', snapshot: parseSnapshotId(snapshotId), seeds: seeds.map(peerFromWire) };
     }
     case 'swarmFailed': {
       const { snapshotId, error } = message.value;
@@ -75,7 +97,6 @@ export function toMessage({ message }: AttendResponse, self: PeerInfo): Schedule
     case 'welcome':
     case 'located':
     case 'keepalive':
-    case 'leaseRevoked':
     case 'trust':
     case undefined:
       return undefined;

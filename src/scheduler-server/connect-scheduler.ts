@@ -8,23 +8,22 @@
 import {
   type AnaxError,
   type Clock,
-  type ErrorRecord,
   isAbortError,
   type Logger,
   type PeerId,
   type PeerInfo,
   type Random,
-  type SnapshotId,
   toAnaxError,
 } from '../core/index.ts';
 import { type AttendRequestInit, createSchedulerClient, peerToWire } from '../rpc/index.ts';
-import { joinRequest, leaseDoneRequest } from './client-messages.ts';
+import { joinRequest, toRequest } from './client-messages.ts';
 import { RemoteLocates } from './remote-locates.ts';
 import type {
   JoinFacts,
   SchedulerLink,
   SchedulerMessage,
   SchedulerMessageHandler,
+  Statement,
 } from './scheduler-link.ts';
 import { SchedulerStream } from './scheduler-stream.ts';
 
@@ -93,17 +92,8 @@ class RemoteScheduler implements SchedulerLink {
     this.#send(joinRequest(facts));
   }
 
-  leave(snapshotId: SnapshotId): void {
-    this.#send({ message: { case: 'leave', value: { snapshotId } } });
-  }
-
-  holdings(snapshotId: SnapshotId, held: Uint8Array, readerAlive: boolean): void {
-    const value = { snapshotId, held: Uint8Array.from(held), readerAlive };
-    this.#send({ message: { case: 'holdings', value } });
-  }
-
-  leaseDone(snapshot: SnapshotId, epoch: number, error?: ErrorRecord): void {
-    this.#send(leaseDoneRequest(snapshot, epoch, error));
+  tell(statement: Statement): void {
+    this.#send(toRequest(statement));
   }
 
   locate(refKey: string, exclude: readonly PeerId[], signal: AbortSignal): Promise<PeerInfo> {

@@ -7,6 +7,7 @@ export type {
   SchedulerLink,
   SchedulerMessage,
   SchedulerMessageHandler,
+  Statement,
 } from './scheduler-link.ts';
 export {
   type RunningScheduler,

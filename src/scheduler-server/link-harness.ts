@@ -45,7 +45,7 @@ export function joinFacts(changes: Partial<JoinFacts> = {}): JoinFacts {
     held: new Uint8Array(),
     url: 'hf://owner/name@main',
     totalBytes: 1_000,
-    leaseEpoch: 0,
+    lease: undefined,
     ...changes,
   };
 }

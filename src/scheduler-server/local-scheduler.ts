@@ -3,13 +3,11 @@
 
 import {
   type Clock,
-  type ErrorRecord,
   type Identity,
   isAbortError,
   type PeerId,
   type PeerInfo,
   type Random,
-  type SnapshotId,
   signReaderGrant,
 } from '../core/index.ts';
 import {
@@ -25,6 +23,7 @@ import type {
   SchedulerLink,
   SchedulerMessage,
   SchedulerMessageHandler,
+  Statement,
 } from './scheduler-link.ts';
 
 export interface LocalSchedulerOptions {
@@ -95,17 +94,8 @@ class LocalScheduler implements SchedulerLink {
     this.#feed({ kind: 'join', peer: this.#self.id, ...facts });
   }
 
-  leave(snapshot: SnapshotId): void {
-    this.#feed({ kind: 'leave', peer: this.#self.id, snapshot });
-  }
-
-  holdings(snapshot: SnapshotId, held: Uint8Array, readerAlive: boolean): void {
-    this.#feed({ kind: 'holdings', peer: this.#self.id, snapshot, held, readerAlive });
-  }
-
-  leaseDone(snapshot: SnapshotId, epoch: number, error?: ErrorRecord): void {
-    const ended = { kind: 'leaseDone', peer: this.#self.id, snapshot, epoch } as const;
-    this.#feed(error ? { ...ended, error } : ended);
+  tell(statement: Statement): void {
+    this.#feed({ ...statement, peer: this.#self.id });
   }
 
   async locate(refKey: string, exclude: readonly PeerId[], signal: AbortSignal): Promise<PeerInfo> {

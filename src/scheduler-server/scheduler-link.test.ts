@@ -99,8 +99,8 @@ for (const [kind, make] of Object.entries(kinds)) {
       link.join(joinFacts());
       const first = await listener.next('lease');
       link.join(joinFacts({ held: heldBytes(0) }));
-      assert.equal((await listener.next('reportHoldings')).holder, undefined);
-      link.holdings(SNAPSHOT, heldBytes(0, 1, 2), false);
+      assert.deepEqual((await listener.next('reportHoldings')).holders, []);
+      link.tell({ kind: 'holdings', snapshot: SNAPSHOT, held: heldBytes(0, 1, 2), heard: [] });
       const second = await listener.next('lease');
       assert.deepEqual(second.spans, [{ start: 3, end: PIECES }]);
       assert.equal(second.epoch > first.epoch, true);
@@ -112,7 +112,7 @@ for (const [kind, make] of Object.entries(kinds)) {
       link.join(joinFacts());
       const { epoch } = await listener.next('lease');
       const error = toErrorRecord(new AnaxError('access_gated', 'x', { details: { repo: 'owner/name' } }));
-      link.leaseDone(SNAPSHOT, epoch, error);
+      link.tell({ kind: 'leaseDone', snapshot: SNAPSHOT, epoch, error });
       assert.deepEqual((await listener.next('swarmFailed')).error, error);
     });
 
@@ -121,11 +121,11 @@ for (const [kind, make] of Object.entries(kinds)) {
       const { link } = listener;
       link.join(joinFacts());
       const { epoch } = await listener.next('lease');
-      link.leaseDone(SNAPSHOT, epoch);
-      link.leave(SNAPSHOT);
+      link.tell({ kind: 'leaseDone', snapshot: SNAPSHOT, epoch });
+      link.tell({ kind: 'leave', snapshot: SNAPSHOT });
       link.join(joinFacts({ held: heldBytes(...Array(PIECES).keys()) }));
       await listener.next('neighbours');
-      link.leave(SNAPSHOT);
+      link.tell({ kind: 'leave', snapshot: SNAPSHOT });
       link.join(joinFacts());
       await listener.next('neighbours');
       await listener.next('reportHoldings');
@@ -152,7 +152,7 @@ for (const [kind, make] of Object.entries(kinds)) {
       link.announce({ ...self, port: 9 });
       const { signal } = new AbortController();
       assert.equal((await link.locate('ref', [], signal)).port, 9);
-      link.join(joinFacts({ leaseEpoch: 0 }));
+      link.join(joinFacts());
       await listener.next('reportHoldings');
     });
 

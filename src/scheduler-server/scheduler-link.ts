@@ -11,6 +11,7 @@ import type {
   ReaderGrant,
   SnapshotId,
 } from '../core/index.ts';
+import type { LeaseClaim, SchedulerEvent } from '../scheduler/index.ts';
 
 /** What the scheduler is told of a swarm that this host takes part in. */
 export interface JoinFacts {
@@ -21,9 +22,19 @@ export interface JoinFacts {
   /** Canonical URL without secrets, for people. */
   readonly url: string;
   readonly totalBytes: number;
-  /** Epoch of the lease that this host holds in the swarm; 0 for none. */
-  readonly leaseEpoch: number;
+  /** The lease that this host holds in the swarm. */
+  readonly lease: LeaseClaim | undefined;
 }
+
+type Unsigned<Event> = Event extends { readonly peer: PeerId } ? Omit<Event, 'peer'> : never;
+
+/** What else a host says of its part in a swarm; see the scheduler's events of the same names. */
+export type Statement = Unsigned<
+  Extract<
+    SchedulerEvent,
+    { kind: 'leave' | 'holdings' | 'leaseDone' | 'leaseYielded' | 'leaseProgress' | 'suspect' }
+  >
+>;
 
 /** What a scheduler says. Handlers get messages one at a time, in order, never from inside a call of the link. */
 export type SchedulerMessage =
@@ -37,11 +48,18 @@ export type SchedulerMessage =
       readonly spans: readonly Range[];
       readonly grant: ReaderGrant;
     }
-  /**
-   * Answer with `holdings`, saying whether `holder` still gives pieces to this host. A lease that this host holds is over:
-   * the holder of a valid one is never asked.
-   */
-  | { readonly kind: 'reportHoldings'; readonly snapshot: SnapshotId; readonly holder: PeerId | undefined }
+  /** The lease of this epoch, and any before it, is over. */
+  | { readonly kind: 'leaseRevoked'; readonly snapshot: SnapshotId; readonly epoch: number }
+  /** Answer with `leaseYielded`. */
+  | { readonly kind: 'yieldLease'; readonly snapshot: SnapshotId; readonly epoch: number }
+  /** There is much to read: have these seeds take part. */
+  | { readonly kind: 'invite'; readonly snapshot: SnapshotId; readonly seeds: readonly PeerInfo[] }
+  /** Answer with `holdings`, naming which of these holders still give pieces to this host. */
+  | {
+      readonly kind: 'reportHoldings';
+      readonly snapshot: SnapshotId;
+      readonly holders: readonly PeerId[];
+    }
   /** Nobody can read the origin: give up what is incomplete. */
   | { readonly kind: 'swarmFailed'; readonly snapshot: SnapshotId; readonly error: ErrorRecord }
   /** Attended. With `keyChanged` another key than before signs: grants of both are to be trusted. */
@@ -65,11 +83,7 @@ export interface SchedulerLink {
   /** Replaces what is known of this host (its port, say). The id stays. */
   announce(self: PeerInfo): void;
   join(facts: JoinFacts): void;
-  leave(snapshot: SnapshotId): void;
-  /** Answers `reportHoldings`; also sent unasked when the download is complete. */
-  holdings(snapshot: SnapshotId, held: Uint8Array, readerAlive: boolean): void;
-  /** The lease's spans are read; or they can't be, and `error` says why. */
-  leaseDone(snapshot: SnapshotId, epoch: number, error?: ErrorRecord): void;
+  tell(statement: Statement): void;
   /**
    * Who resolves and lists a ref: a peer, or this host itself. `exclude` were tried and failed. Waits for a connection.
    * Throws `scheduler_unavailable` after 10 s without an answer, and the signal's reason.

@@ -85,8 +85,8 @@ describe('a scheduler over h2c', { timeout: 30_000 }, () => {
     );
     await holder.link.stop();
     const question = await other.next('reportHoldings');
-    assert.equal(question.holder, undefined, 'it said goodbye');
-    other.link.holdings(SNAPSHOT, heldBytes(0, 1, 2), false);
+    assert.deepEqual(question.holders, [], 'it said goodbye');
+    other.link.tell({ kind: 'holdings', snapshot: SNAPSHOT, held: heldBytes(0, 1, 2), heard: [] });
     const moved = await other.next('lease');
     assert.deepEqual(moved.spans, [{ start: 3, end: PIECES }]);
     assert.equal(moved.epoch > lease.epoch, true);
@@ -103,11 +103,11 @@ describe('a scheduler over h2c', { timeout: 30_000 }, () => {
     for (let seen = ''; seen !== 'lease'; ) seen = (await raw.responses.next()).value?.message.case ?? '';
     const other = await attend(url, newPeer(), [joinFacts()]);
     raw.client.close();
-    assert.equal((await other.next('reportHoldings')).holder, peer.id);
-    other.link.holdings(SNAPSHOT, heldBytes(0), true);
-    assert.equal((await other.next('reportHoldings')).holder, peer.id, 'it is asked again');
+    assert.deepEqual((await other.next('reportHoldings')).holders, [peer.id]);
+    other.link.tell({ kind: 'holdings', snapshot: SNAPSHOT, held: heldBytes(0), heard: [peer.id] });
+    assert.deepEqual((await other.next('reportHoldings')).holders, [peer.id], 'it is asked again');
     assert.equal(other.count('lease'), 0);
-    other.link.holdings(SNAPSHOT, heldBytes(0), false);
+    other.link.tell({ kind: 'holdings', snapshot: SNAPSHOT, held: heldBytes(0), heard: [] });
     assert.deepEqual((await other.next('lease')).spans, [{ start: 1, end: PIECES }]);
   });
 
@@ -117,7 +117,7 @@ describe('a scheduler over h2c', { timeout: 30_000 }, () => {
     const swarms = [joinFacts()];
     const holder = await attend(server.url, newPeer(), swarms);
     const { epoch } = await holder.next('lease');
-    swarms[0] = joinFacts({ leaseEpoch: epoch, held: heldBytes(0, 1) });
+    swarms[0] = joinFacts({ lease: { epoch, spans: [{ start: 2, end: PIECES }] }, held: heldBytes(0, 1) });
     const other = await attend(server.url, newPeer(), [joinFacts({ held: heldBytes(0) })]);
     await other.next('neighbours');
 
@@ -130,13 +130,8 @@ describe('a scheduler over h2c', { timeout: 30_000 }, () => {
     assert.equal((await holder.next('connected')).keyChanged, false);
     await holder.next('neighbours');
     await other.next('neighbours');
-    holder.link.leaseDone(SNAPSHOT, epoch);
-    other.link.join(joinFacts({ held: heldBytes(0) }));
-    // Its spans are not known to the new scheduler: it asks instead of granting.
-    await holder.next('reportHoldings');
-    holder.link.holdings(SNAPSHOT, heldBytes(...Array(PIECES).keys()), false);
-    await other.next('reportHoldings');
-    other.link.holdings(SNAPSHOT, heldBytes(0), false);
+    holder.link.tell({ kind: 'leaseDone', snapshot: SNAPSHOT, epoch });
+    // What it claimed and read is known for held.
     other.link.join(joinFacts({ held: heldBytes(0) }));
     await other.next('neighbours');
     assert.deepEqual([holder.count('lease'), other.count('lease')], [1, 0]);
@@ -232,7 +227,7 @@ describe('a scheduler over h2c', { timeout: 30_000 }, () => {
     'a join of nothing': [announce(known), { message: { case: 'join', value: { snapshotId: 'x' } } }],
     'a number beyond all bounds': [
       announce(known),
-      { message: { case: 'join', value: { snapshotId: SNAPSHOT, leaseEpoch: 2n ** 64n - 1n } } },
+      { message: { case: 'join', value: { snapshotId: SNAPSHOT, lease: { epoch: 2n ** 64n - 1n } } } },
     ],
     'a question that is too long': [
       announce(known),

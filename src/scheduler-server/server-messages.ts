@@ -20,10 +20,13 @@ import {
   peerToWire,
 } from '../rpc/index.ts';
 import type { SchedulerEffect, SchedulerEvent } from '../scheduler/index.ts';
+import { spansFromWire, spansToWire } from './wire-spans.ts';
 
 export type ResponseInit = MessageInitShape<typeof AttendResponseSchema>;
 
 const MAX_HELD_BYTES = MAX_PIECES / 8;
+/** Holders that one answer may name. */
+const MAX_HEARD = 1_000;
 const MAX_URL_LENGTH = 2_048;
 const MAX_REF_KEY_LENGTH = 1_024;
 /** Peers that one question may exclude. */
@@ -33,7 +36,7 @@ const MAX_EXCLUDED = 1_000;
 export function toEvent(peer: PeerId, { message }: AttendRequest): SchedulerEvent {
   switch (message.case) {
     case 'join': {
-      const { snapshotId, pieceCount, held, url, totalBytes, leaseEpoch } = message.value;
+      const { snapshotId, pieceCount, held, url, totalBytes, lease } = message.value;
       return {
         kind: 'join',
         peer,
@@ -42,19 +45,20 @@ export function toEvent(peer: PeerId, { message }: AttendRequest): SchedulerEven
         held: checkHeld(held),
         url: url.slice(0, MAX_URL_LENGTH),
         totalBytes: toSafeNumber(totalBytes),
-        leaseEpoch: toSafeNumber(leaseEpoch),
+        lease: lease && { epoch: toSafeNumber(lease.epoch), spans: spansFromWire(lease.spans) },
       };
     }
     case 'leave':
       return { kind: 'leave', peer, snapshot: parseSnapshotId(message.value.snapshotId) };
     case 'holdings': {
-      const { snapshotId, held, readerAlive } = message.value;
+      const { snapshotId, held, heardPeerIds } = message.value;
+      if (heardPeerIds.length > MAX_HEARD) throw new AnaxError('peer_protocol', 'too many holders');
       return {
         kind: 'holdings',
         peer,
         snapshot: parseSnapshotId(snapshotId),
         held: checkHeld(held),
-        readerAlive,
+        heard: heardPeerIds.map(parsePeerId),
       };
     }
     case 'leaseDone': {
@@ -63,6 +67,22 @@ export function toEvent(peer: PeerId, { message }: AttendRequest): SchedulerEven
       const ended = { kind: 'leaseDone', peer, snapshot, epoch: toSafeNumber(epoch) } as const;
       return error ? { ...ended, error: errorFromWire(error) } : ended;
     }
+    case 'leaseYielded': {
+      const { snapshotId, epoch, spans } = message.value;
+      const snapshot = parseSnapshotId(snapshotId);
+      return {
+        kind: 'leaseYielded',
+        peer,
+        snapshot,
+        epoch: toSafeNumber(epoch),
+        spans: spansFromWire(spans),
+      };
+    }
+    case 'leaseProgress': {
+      const { snapshotId, epoch, leftPieces } = message.value;
+      const snapshot = parseSnapshotId(snapshotId);
+      return { kind: 'leaseProgress', peer, snapshot, epoch: toSafeNumber(epoch), leftPieces };
+    }
     case 'locate': {
       const { requestId, refKey, excludePeerIds } = message.value;
       if (refKey.length > MAX_REF_KEY_LENGTH || excludePeerIds.length > MAX_EXCLUDED) {
@@ -70,11 +90,14 @@ export function toEvent(peer: PeerId, { message }: AttendRequest): SchedulerEven
       }
       return { kind: 'locate', peer, requestId, refKey, exclude: excludePeerIds.map(parsePeerId) };
     }
+    case 'peerSuspect': {
+      const { snapshotId, peerId } = message.value;
+      return { kind: 'suspect', peer, snapshot: parseSnapshotId(snapshotId), suspect: parsePeerId(peerId) };
+    }
     case 'goodbye':
       return { kind: 'gone', peer, goodbye: true };
     case 'announce':
     case 'keepalive':
-    case 'peerSuspect':
     case undefined:
       return { kind: 'alive', peer };
   }
@@ -101,14 +124,23 @@ export function toResponse(effect: SchedulerEffect, peer: PeerInfo, identity: Id
     case 'lease': {
       const { snapshot, epoch } = effect;
       const grant = signReaderGrant(identity, { snapshot, epoch, readerKey: peer.publicKey });
-      const spans = effect.spans.map(({ start, end }) => ({ start: BigInt(start), end: BigInt(end) }));
+      const spans = spansToWire(effect.spans);
       const grantSignature = Uint8Array.from(grant.signature);
       const value = { snapshotId: snapshot, epoch: BigInt(epoch), grantSignature, spans };
       return { message: { case: 'lease', value } };
     }
     case 'reportHoldings': {
-      const value = { snapshotId: effect.snapshot, holderPeerId: effect.holder ?? '' };
+      const value = { snapshotId: effect.snapshot, holderPeerIds: [...effect.holders] };
       return { message: { case: 'reportHoldings', value } };
+    }
+    case 'leaseRevoked':
+    case 'yieldLease': {
+      const value = { snapshotId: effect.snapshot, epoch: BigInt(effect.epoch) };
+      return { message: { case: effect.kind, value } };
+    }
+    case 'invite': {
+      const value = { snapshotId: effect.snapshot, seeds: effect.seeds.map(peerToWire) };
+      return { message: { case: 'invite', value } };
     }
     case 'located': {
       const answer =

@@ -32,7 +32,6 @@ export function schedulerStatus(
 }
 
 function swarmToWire(swarm: SwarmView) {
-  const { lease } = swarm;
   return {
     snapshotId: swarm.snapshot,
     url: swarm.url,
@@ -40,7 +39,11 @@ function swarmToWire(swarm: SwarmView) {
     totalBytes: toUint(swarm.totalBytes),
     peers: swarm.members.length,
     completePeers: swarm.completeCount,
-    leases: lease ? [{ peerId: lease.holder, epoch: toUint(lease.epoch), pieces: lease.pieces }] : [],
+    leases: swarm.leases.map(({ holder: peerId, epoch, pieces }) => ({
+      peerId,
+      epoch: toUint(epoch),
+      pieces,
+    })),
   };
 }
 

@@ -3,5 +3,5 @@
 export type { SchedulerLimits } from './limits.ts';
 export { createSchedulerState, type SchedulerOptions, type SchedulerState } from './state.ts';
 export { step } from './step.ts';
-export type { SchedulerEffect, SchedulerEvent } from './types.ts';
+export type { LeaseClaim, SchedulerEffect, SchedulerEvent } from './types.ts';
 export { hasPeer, ignoredCounts, peerViews, type SwarmView, swarmViews } from './views.ts';

@@ -89,7 +89,7 @@ describe('a holder that is lost', () => {
   it('makes every member report, then one of them read what none has', () => {
     const machine = losing();
     assert.deepEqual(machine.asked, [peerId(2), peerId(3)]);
-    assert.equal(machine.sent('reportHoldings')[0]?.holder, peerId(1));
+    assert.deepEqual(machine.sent('reportHoldings')[0]?.holders, [peerId(1)]);
     machine.holdings(2, held(PIECES, 0, 1));
     assert.equal(machine.lease, undefined);
     machine.holdings(3, held(PIECES, 1, 2, 3));
@@ -114,7 +114,7 @@ describe('a holder that is lost', () => {
 
   it('keeps its lease while a member still gets pieces from it, and is asked about again', () => {
     const machine = losing();
-    machine.holdings(2, held(PIECES, 0), true);
+    machine.holdings(2, held(PIECES, 0), 1);
     machine.holdings(3, held(PIECES));
     assert.deepEqual(machine.sent('lease'), []);
     machine.pass(2_000);
@@ -126,7 +126,7 @@ describe('a holder that is lost', () => {
 
   it('takes its lease up again when it comes back before another was granted', () => {
     const machine = losing();
-    machine.enter(1, { leaseEpoch: 1 });
+    machine.enter(1, { lease: { epoch: 1, spans: ALL } });
     machine.pass(2_000);
     assert.deepEqual([machine.lease, machine.asked], [undefined, []]);
     machine.leaseDone(1, 1);
@@ -138,9 +138,9 @@ describe('a holder that is lost', () => {
     const machine = losing();
     machine.pass(2_000);
     assert.equal(machine.lease?.epoch, 2);
-    machine.enter(1, { leaseEpoch: 1, held: held(PIECES, 0) });
-    assert.deepEqual(machine.sent('reportHoldings'), [
-      { kind: 'reportHoldings', to: peerId(1), snapshot: SNAPSHOT, holder: peerId(2) },
+    machine.enter(1, { lease: { epoch: 1, spans: ALL }, held: held(PIECES, 0) });
+    assert.deepEqual(machine.sent('leaseRevoked'), [
+      { kind: 'leaseRevoked', to: peerId(1), snapshot: SNAPSHOT, epoch: 1 },
     ]);
     machine.leaseDone(1, 1);
     machine.gone(3);
@@ -152,8 +152,8 @@ describe('a holder that is lost', () => {
     machine.enter(1);
     machine.enter(2);
     machine.leave(1);
-    assert.equal(machine.sent('reportHoldings')[0]?.holder, undefined);
-    machine.holdings(2, held(PIECES, 0), true);
+    assert.deepEqual(machine.sent('reportHoldings')[0]?.holders, []);
+    machine.holdings(2, held(PIECES, 0), 1);
     assert.deepEqual(machine.lease, { to: peerId(2), epoch: 2, spans: [{ start: 1, end: 8 }] });
   });
 

@@ -1,5 +1,7 @@
 // Every bound and time of the scheduler machine, with its default.
 
+import { MiB } from '../core/index.ts';
+
 export interface SchedulerLimits {
   /** Live peers. Over it an announce is ignored. Default 100,000. */
   readonly peers: number;
@@ -39,6 +41,20 @@ export interface SchedulerLimits {
   readonly retryMs: number;
   /** How long a swarm without members is remembered. Default 10 min. */
   readonly swarmTtlMs: number;
+  /** Seeds that read one snapshot at once; others are not invited. Default 4. */
+  readonly seedReaders: number;
+  /** Peers that read one snapshot at once where it has no seed. Default 2: they may share one way out to the origin. */
+  readonly electedReaders: number;
+  /** A lease with less than this left to read is not shared. Default 64 MiB: requests are scarce at hubs. */
+  readonly minSharedBytes: number;
+  /** The least time between two invitations of seeds to one swarm. Default 30 s. */
+  readonly inviteMs: number;
+  /** How long an invited seed's part is kept for it. Default 3 s: it asks for the manifest and joins. */
+  readonly inviteWaitMs: number;
+  /** A holder that gets no further for so long loses its lease. Default 90 s. */
+  readonly leaseStallMs: number;
+  /** How long a peer stays condemned that others named for wrong bytes. Default 10 min. */
+  readonly condemnedMs: number;
   /** Members that may fail to read the origin, one after another, before the swarm fails. Default 3. */
   readonly maxLeaseAttempts: number;
 }
@@ -59,5 +75,12 @@ export const defaultSchedulerLimits: SchedulerLimits = {
   stallMs: 30_000,
   retryMs: 10_000,
   swarmTtlMs: 600_000,
+  seedReaders: 4,
+  electedReaders: 2,
+  minSharedBytes: 64 * MiB,
+  inviteMs: 30_000,
+  inviteWaitMs: 3_000,
+  leaseStallMs: 90_000,
+  condemnedMs: 600_000,
   maxLeaseAttempts: 3,
 };

@@ -12,6 +12,7 @@ import {
 } from '../core/index.ts';
 import {
   createSchedulerState,
+  type LeaseClaim,
   type SchedulerEffect,
   type SchedulerEvent,
   type SchedulerOptions,
@@ -28,12 +29,17 @@ export function snapshotId(number: number): SnapshotId {
   return number.toString(16).padStart(64, '0') as SnapshotId;
 }
 
-export function peerInfo(number: number, role: PeerRole = 'peer', zone = ''): PeerInfo {
+export function peerInfo(
+  number: number,
+  role: PeerRole = 'peer',
+  zone = '',
+  host = `10.0.0.${number}`,
+): PeerInfo {
   const id = peerId(number);
   return {
     id,
     publicKey: new Uint8Array(32),
-    host: '10.0.0.1',
+    host,
     port: 7411,
     role,
     zone,
@@ -63,7 +69,8 @@ export type EffectOf<Kind extends SchedulerEffect['kind']> = Extract<SchedulerEf
 export interface JoinOptions {
   readonly held?: Uint8Array;
   readonly pieceCount?: number;
-  readonly leaseEpoch?: number;
+  readonly lease?: LeaseClaim;
+  readonly totalBytes?: number;
   readonly snapshot?: SnapshotId;
 }
 
@@ -82,8 +89,8 @@ export class MachineHarness {
     return this.effects;
   }
 
-  announce(number: number, role?: PeerRole, zone?: string): void {
-    this.send({ kind: 'announce', peer: peerInfo(number, role, zone) });
+  announce(number: number, role?: PeerRole, zone?: string, host?: string): void {
+    this.send({ kind: 'announce', peer: peerInfo(number, role, zone, host) });
   }
 
   join(number: number, options: JoinOptions = {}): SchedulerEffect[] {
@@ -95,15 +102,18 @@ export class MachineHarness {
       held: new Uint8Array(),
       url: 'hf://owner/name',
       totalBytes: 1,
-      leaseEpoch: 0,
+      lease: undefined,
       ...options,
     });
   }
 
   /** Announces and joins. */
-  enter(number: number, options: JoinOptions & { role?: PeerRole; zone?: string } = {}): SchedulerEffect[] {
-    const { role, zone, ...rest } = options;
-    this.announce(number, role, zone);
+  enter(
+    number: number,
+    options: JoinOptions & { role?: PeerRole; zone?: string; host?: string } = {},
+  ): SchedulerEffect[] {
+    const { role, zone, host, ...rest } = options;
+    this.announce(number, role, zone, host);
     return this.join(number, rest);
   }
 
@@ -115,19 +125,31 @@ export class MachineHarness {
     return this.send({ kind: 'leave', peer: peerId(number), snapshot: SNAPSHOT });
   }
 
-  holdings(number: number, bytes: Uint8Array, readerAlive = false): SchedulerEffect[] {
+  holdings(number: number, bytes: Uint8Array, ...heard: number[]): SchedulerEffect[] {
     return this.send({
       kind: 'holdings',
       peer: peerId(number),
       snapshot: SNAPSHOT,
       held: bytes,
-      readerAlive,
+      heard: heard.map(peerId),
     });
   }
 
   leaseDone(number: number, epoch: number, error?: ErrorRecord): SchedulerEffect[] {
     const ended = { kind: 'leaseDone', peer: peerId(number), snapshot: SNAPSHOT, epoch } as const;
     return this.send(error ? { ...ended, error } : ended);
+  }
+
+  leaseYielded(number: number, epoch: number, ...spans: Range[]): SchedulerEffect[] {
+    return this.send({ kind: 'leaseYielded', peer: peerId(number), snapshot: SNAPSHOT, epoch, spans });
+  }
+
+  leaseProgress(number: number, epoch: number, leftPieces: number): SchedulerEffect[] {
+    return this.send({ kind: 'leaseProgress', peer: peerId(number), snapshot: SNAPSHOT, epoch, leftPieces });
+  }
+
+  suspect(number: number, accused: number): SchedulerEffect[] {
+    return this.send({ kind: 'suspect', peer: peerId(number), snapshot: SNAPSHOT, suspect: peerId(accused) });
   }
 
   /** Lets time pass; peers stay alive unless they are named. */

@@ -10,7 +10,7 @@ describe('membership', () => {
     machine.enter(2, { held: held(PIECES, 0, 1) });
     const [swarm] = swarmViews(machine.state);
     assert.equal(swarm?.url, 'hf://owner/name');
-    assert.deepEqual(swarm?.lease, { holder: peerId(1), epoch: 1, pieces: 8, attended: true });
+    assert.deepEqual(swarm?.leases, [{ holder: peerId(1), epoch: 1, pieces: 8, attended: true }]);
     assert.deepEqual(swarm?.members, [
       { peer: peerId(1), role: 'seed', heldCount: 0, complete: false, links: 1 },
       { peer: peerId(2), role: 'peer', heldCount: 2, complete: false, links: 1 },
@@ -30,7 +30,7 @@ describe('membership', () => {
     machine.enter(2);
     machine.announce(1, 'seed');
     machine.announce(2);
-    machine.join(1, { leaseEpoch: 1 });
+    machine.join(1, { lease: { epoch: 1, spans: [{ start: 0, end: PIECES }] } });
     machine.pass(15_000);
     assert.deepEqual(
       swarmViews(machine.state)[0]?.members.map(({ peer, role }) => [peer, role]),
@@ -55,11 +55,12 @@ describe('membership', () => {
     assert.deepEqual(machine.join(1, { pieceCount: 4, held: Uint8Array.of(0xff) }), []);
     assert.deepEqual(machine.join(1, { pieceCount: -1 }), []);
     assert.deepEqual(machine.join(1, { pieceCount: 2 ** 30 }), []);
-    assert.deepEqual(machine.join(1, { leaseEpoch: 2 ** 52 }), []);
+    assert.deepEqual(machine.join(1, { lease: { epoch: 2 ** 52, spans: [] } }), []);
+    assert.deepEqual(machine.join(1, { lease: { epoch: 1, spans: [{ start: 0, end: 9 }] } }), []);
     machine.join(1);
     machine.announce(2);
     assert.deepEqual(machine.join(2, { pieceCount: 9 }), []);
-    assert.deepEqual(ignoredCounts(machine.state), { unknownPeer: 1, overLimit: 0, invalid: 6 });
+    assert.deepEqual(ignoredCounts(machine.state), { unknownPeer: 1, overLimit: 0, invalid: 7 });
   });
 
   it('is bounded in peers, swarms and swarms of one peer', () => {

@@ -1,12 +1,15 @@
 // Peers come and go, join and leave swarms. Input that makes no sense or is over a limit is counted and ignored.
 
 import { Bitfield, MAX_PIECES, type PeerId, type SnapshotId } from '../core/index.ts';
-import { holdingsReported, MAX_EPOCH, memberJoined, memberLeft } from './lease.ts';
+import { holdingsReported, MAX_EPOCH, memberExcluded, memberJoined, memberLeft } from './lease.ts';
 import { connect, reconnect } from './neighbours.ts';
+import { revoke } from './readers.ts';
 import { seat, unlinkAll, unseat } from './seating.ts';
+import { areSpans } from './spans.ts';
 import {
   createSwarm,
   grantsFromMs,
+  isCondemned,
   type Member,
   type Peer,
   type SchedulerState,
@@ -14,7 +17,8 @@ import {
   type Swarm,
   setHeld,
 } from './state.ts';
-import type { SchedulerEvent } from './types.ts';
+import { exclude, pointOut, suspect } from './suspects.ts';
+import type { LeaseClaim, SchedulerEvent } from './types.ts';
 
 type EventOf<Kind extends SchedulerEvent['kind']> = Extract<SchedulerEvent, { kind: Kind }>;
 
@@ -47,7 +51,7 @@ export function announce({ state, nowMs }: Step, event: EventOf<'announce'>): vo
 function reseat(state: SchedulerState, snapshot: SnapshotId, id: PeerId): void {
   const swarm = state.swarms.get(snapshot);
   const member = swarm?.members.get(id);
-  if (!swarm || !member) return;
+  if (!swarm || !member || swarm.condemned.has(id)) return;
   unseat(swarm, member);
   seat(swarm, member);
 }
@@ -68,18 +72,28 @@ export function join(step: Step, peer: Peer, event: EventOf<'join'>): void {
     if (!held) step.state.ignored.invalid += 1;
     return;
   }
-  noteEvidence(step, swarm, held, event.leaseEpoch);
+  noteEvidence(step, swarm, held, event.lease !== undefined);
   peer.unconfirmed.delete(swarm.id);
   const member = swarm.members.get(peer.info.id) ?? addMember(swarm, peer);
   setHeld(swarm, member, held);
+  if (isCondemned(step.state, peer.info.id, step.nowMs)) {
+    exclude(step, swarm, member);
+    pointOut(step, swarm, member);
+    if (event.lease) revoke(step, swarm, peer.info.id, event.lease.epoch);
+    return;
+  }
   connect(step, swarm, member);
-  memberJoined(step, swarm, member, event.leaseEpoch);
+  memberJoined(step, swarm, member, event.lease);
 }
 
-function validHeld({ pieceCount, held, leaseEpoch }: EventOf<'join'>): Bitfield | undefined {
+function validHeld({ pieceCount, held, lease }: EventOf<'join'>): Bitfield | undefined {
   if (!Number.isSafeInteger(pieceCount) || pieceCount < 0 || pieceCount > MAX_PIECES) return undefined;
-  if (!Number.isSafeInteger(leaseEpoch) || leaseEpoch < 0 || leaseEpoch > MAX_EPOCH) return undefined;
+  if (lease && !isPossible(lease, pieceCount)) return undefined;
   return readHeld(pieceCount, held);
+}
+
+function isPossible({ epoch, spans }: LeaseClaim, pieceCount: number): boolean {
+  return Number.isSafeInteger(epoch) && epoch > 0 && epoch <= MAX_EPOCH && areSpans(spans, pieceCount);
 }
 
 function readHeld(pieceCount: number, bytes: Uint8Array): Bitfield | undefined {
@@ -115,9 +129,9 @@ function admit({ state, nowMs }: Step, peer: Peer, event: EventOf<'join'>): Swar
  * Soon after the start, pieces and leases that this scheduler never granted show that the swarm lives since before it:
  * reports may be incomplete.
  */
-function noteEvidence({ state, nowMs }: Step, swarm: Swarm, held: Bitfield, leaseEpoch: number): void {
+function noteEvidence({ state, nowMs }: Step, swarm: Swarm, held: Bitfield, hasLease: boolean): void {
   if (swarm.epoch > 0 || !isJustStarted(state, nowMs)) return;
-  if (leaseEpoch > 0) noteRestart(state, nowMs);
+  if (hasLease) noteRestart(state, nowMs);
   else if (held.count === 0) return;
   swarm.outlivedRestart = true;
   swarm.exact = false;
@@ -151,7 +165,7 @@ export function leave(step: Step, peer: Peer, snapshot: SnapshotId, said: boolea
   swarm.members.delete(id);
   swarm.unable.delete(id);
   swarm.availability.remove(member.held);
-  unseat(swarm, member);
+  if (!swarm.condemned.delete(id)) unseat(swarm, member);
   const bereft = unlinkAll(member);
   if (swarm.members.size === 0) swarm.emptySinceMs = step.nowMs;
   reconnect(step, swarm, bereft);
@@ -168,7 +182,22 @@ export function holdings(step: Step, peer: Peer, event: EventOf<'holdings'>): vo
     return;
   }
   setHeld(swarm, member, held);
-  holdingsReported(step, swarm, peer.info.id, event.readerAlive);
+  holdingsReported(step, swarm, peer.info.id, event.heard);
+}
+
+/** A member names another for wrong bytes. */
+export function accuse(step: Step, peer: Peer, event: EventOf<'suspect'>): void {
+  const { state } = step;
+  const swarm = state.swarms.get(event.snapshot);
+  const accuser = swarm?.members.get(peer.info.id);
+  if (!swarm || !accuser || !suspect(step, swarm, accuser, event)) return;
+  for (const snapshot of state.peers.get(event.suspect)?.swarms ?? []) {
+    const affected = state.swarms.get(snapshot);
+    const member = affected?.members.get(event.suspect);
+    if (!affected || !member) continue;
+    exclude(step, affected, member);
+    memberExcluded(step, affected);
+  }
 }
 
 /** Its epochs stay behind as a floor for all that come later, so that none is granted twice. */

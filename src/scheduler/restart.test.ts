@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { held, MachineHarness, PIECES, peerId, peerInfo } from './machine-harness.ts';
+import { held, MachineHarness, PIECES, peerId, peerInfo, SNAPSHOT } from './machine-harness.ts';
+
+const ALL = [{ start: 0, end: PIECES }];
 
 /** A machine that has just started where another was, as the server runs it. */
 function restarted(): MachineHarness {
@@ -19,23 +21,49 @@ describe('after a restart of the scheduler', () => {
   it('a holder that comes back keeps its lease, and no other is granted', () => {
     const machine = restarted();
     machine.enter(2, { held: held(PIECES, 0) });
-    machine.enter(1, { held: held(PIECES, 0, 1), leaseEpoch: 7 });
+    machine.enter(1, { held: held(PIECES, 0, 1), lease: { epoch: 7, spans: ALL } });
     for (let second = 0; second < 60; second += 1) {
       machine.pass(1_000);
       assert.deepEqual([machine.lease, machine.asked], [undefined, []]);
     }
   });
 
-  it('a holder whose lease is done has its holdings asked for, because nobody knows its spans', () => {
+  it('what a holder of before says it read is not read again', () => {
     const machine = restarted();
-    machine.enter(1, { held: held(PIECES, 0), leaseEpoch: 7 });
+    machine.enter(1, { held: held(PIECES, 0), lease: { epoch: 7, spans: [{ start: 1, end: PIECES }] } });
     machine.enter(2);
     machine.pass(10_000);
     machine.leaseDone(1, 7);
-    assert.deepEqual(machine.asked, [peerId(1), peerId(2)]);
-    machine.holdings(1, held(PIECES, 0, 1, 2, 3, 4, 5, 6, 7));
-    machine.holdings(2, held(PIECES, 0));
-    assert.equal(machine.lease, undefined);
+    assert.deepEqual([machine.lease, machine.asked], [undefined, []]);
+  });
+
+  it('several holders come back in any order, and each keeps its part', () => {
+    const parts = [
+      { epoch: 8, spans: [{ start: 4, end: PIECES }] },
+      { epoch: 7, spans: [{ start: 0, end: 4 }] },
+    ];
+    for (const order of [parts, parts.toReversed()]) {
+      const machine = restarted();
+      for (const [at, lease] of order.entries()) machine.enter(at + 1, { lease });
+      machine.pass(10_000);
+      assert.deepEqual([machine.lease, machine.asked, machine.sent('leaseRevoked')], [undefined, [], []]);
+      assert.deepEqual(machine.state.swarms.get(SNAPSHOT)?.readers.size, 2);
+    }
+  });
+
+  it('of two holders of the same pieces the one with the higher epoch keeps them', () => {
+    const machine = restarted();
+    machine.enter(1, { lease: { epoch: 7, spans: ALL } });
+    machine.enter(2, { lease: { epoch: 8, spans: [{ start: 2, end: 5 }] } });
+    assert.deepEqual(
+      machine.sent('leaseRevoked').map(({ to, epoch }) => [to, epoch]),
+      [[peerId(1), 7]],
+    );
+    machine.enter(3, { lease: { epoch: 6, spans: [{ start: 4, end: 6 }] } });
+    assert.deepEqual(
+      machine.sent('leaseRevoked').map(({ to, epoch }) => [to, epoch]),
+      [[peerId(3), 6]],
+    );
   });
 
   it('nothing that a member holds is read again, however late it comes back', () => {
@@ -56,7 +84,7 @@ describe('after a restart of the scheduler', () => {
     machine.enter(9);
     assert.equal(machine.lease, undefined);
     machine.pass(1_500);
-    comeBack(machine, 1, { held: held(PIECES, 0), leaseEpoch: 3 });
+    comeBack(machine, 1, { held: held(PIECES, 0), lease: { epoch: 3, spans: ALL } });
     machine.pass(10_000);
     assert.deepEqual([machine.lease, machine.asked], [undefined, []]);
   });
@@ -91,10 +119,10 @@ describe('after a restart of the scheduler', () => {
     machine.pass(2_000);
     machine.holdings(9, held(PIECES));
     assert.equal(machine.lease?.epoch, 1_000);
-    comeBack(machine, 1, { leaseEpoch: 3 });
+    comeBack(machine, 1, { lease: { epoch: 3, spans: ALL } });
     assert.deepEqual(
-      machine.sent('reportHoldings').map(({ to, holder }) => [to, holder]),
-      [[peerId(1), peerId(9)]],
+      machine.sent('leaseRevoked').map(({ to, epoch }) => [to, epoch]),
+      [[peerId(1), 3]],
     );
   });
 });

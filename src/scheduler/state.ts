@@ -35,29 +35,42 @@ export interface Member {
   isSeed: boolean;
 }
 
-/** Whom the swarm's latest epoch was granted to, as long as it has not ended the lease; it may be lost. */
-interface Reader {
+/** Who holds an origin lease. The spans of two readers never overlap. */
+export interface Reader {
   readonly peer: PeerId;
   readonly epoch: number;
-  /** `undefined` where a former scheduler granted it. */
-  readonly spans: readonly Range[] | undefined;
+  readonly sinceMs: number;
+  spans: readonly Range[];
+  /** Of the spans, how many pieces it has still to read, as it last said. */
+  leftPieces: number;
+  /** When it last said so, or got the lease. */
+  progressAtMs: number;
+  /** The scheduler has no connection with it; members may still get pieces from it. */
+  isLost: boolean;
+  /** For whom it was asked to give up a part, until it answers. */
+  yieldsTo: PeerId | undefined;
+  /** It said that it has too little left to share. */
+  keeps: boolean;
+}
+
+/** What is kept for seeds that were invited, in equal parts. Nobody has read of it. */
+interface Reserve {
+  spans: readonly Range[];
+  parts: number;
+  readonly untilMs: number;
 }
 
 /** How the origin of a swarm is being read. See lease.ts. */
 type LeasePhase =
-  /** Nobody reads; a round is due at `nextRoundAtMs` if members are incomplete then. */
-  | { readonly kind: 'idle'; nextRoundAtMs: number }
-  /** The reader is a live member. */
-  | { readonly kind: 'reading' }
-  /** Members were asked for their holdings. */
+  /** Where nobody reads, or a reader is lost, a round is due at `nextRoundAtMs` if members are incomplete then. */
+  | { readonly kind: 'open'; nextRoundAtMs: number }
+  /** Members were asked for their holdings; `heard` are the lost readers that they still get pieces from. */
   | {
       readonly kind: 'settling';
       readonly waiting: Set<PeerId>;
       readonly untilMs: number;
-      readerAlive: boolean;
+      readonly heard: Set<PeerId>;
     }
-  /** The reader is lost to the scheduler, but members still get pieces from it. */
-  | { readonly kind: 'doubted'; readonly askAtMs: number }
   /** Nobody could read; a join makes it start afresh, from `untilMs` on. */
   | { readonly kind: 'failed'; readonly untilMs: number; wanted: boolean };
 
@@ -77,7 +90,12 @@ export interface Swarm {
   readonly zoneRoster: Roster<Zone>;
   /** The highest granted or claimed; 0 for none. */
   epoch: number;
-  reader: Reader | undefined;
+  readonly readers: Map<PeerId, Reader>;
+  reserve: Reserve | undefined;
+  /** Whether this scheduler granted anything here: then what it did not grant itself is over. */
+  hasGranted: boolean;
+  /** When seeds were last invited. */
+  invitedAtMs: number;
   phase: LeasePhase;
   /** Whether the reports are all that members hold: nobody has read yet, and nobody can be missing after a restart. */
   exact: boolean;
@@ -85,8 +103,12 @@ export interface Swarm {
   outlivedRestart: boolean;
   lastRoundAtMs: number;
   readonly unable: Set<PeerId>;
+  /** Members whose pieces nobody wants; see suspects.ts. */
+  readonly condemned: Set<PeerId>;
+  /** Readers that failed one after another. */
   attempts: number;
   lastError: ErrorRecord | undefined;
+  failedAtMs: number;
   emptySinceMs: number;
 }
 
@@ -111,6 +133,10 @@ export interface SchedulerState {
   /** Who answers for a ref where there is no seed; in order of use. */
   readonly refs: Map<string, PeerId>;
   readonly ignored: IgnoredCounts;
+  /** The hosts that named a peer for wrong bytes, the last named last. */
+  readonly accusers: Map<PeerId, Set<string>>;
+  /** Until when a peer is condemned. */
+  readonly condemned: Map<PeerId, number>;
   /** The least epoch to grant. Above every epoch of a swarm that was forgotten. */
   epochBase: number;
   firstEventMs: number | undefined;
@@ -144,6 +170,8 @@ export function createSchedulerState({ rngSeed, limits, epochBase = 1 }: Schedul
     seeds: new Set(),
     swarms: new Map(),
     refs: new Map(),
+    accusers: new Map(),
+    condemned: new Map(),
     ignored: { unknownPeer: 0, overLimit: 0, invalid: 0 },
     epochBase,
     firstEventMs: undefined,
@@ -170,24 +198,35 @@ export function createSwarm(facts: SwarmFacts, exact: boolean, nowMs: number): S
     zones: new Map(),
     zoneRoster: new Roster(),
     epoch: 0,
-    reader: undefined,
-    phase: { kind: 'idle', nextRoundAtMs: nowMs },
+    readers: new Map(),
+    reserve: undefined,
+    hasGranted: false,
+    invitedAtMs: -Infinity,
+    phase: { kind: 'open', nextRoundAtMs: nowMs },
     exact,
     outlivedRestart: false,
     lastRoundAtMs: -Infinity,
     unable: new Set(),
+    condemned: new Set(),
     attempts: 0,
     lastError: undefined,
+    failedAtMs: -Infinity,
     emptySinceMs: nowMs,
   };
 }
 
+/** Members that want pieces, those left out that nobody works for. */
 export function incompleteCount(swarm: Swarm): number {
-  return swarm.members.size - swarm.availability.fullCount;
+  return swarm.members.size - swarm.condemned.size - swarm.availability.fullCount;
 }
 
-/** Replaces what a member is known to hold. */
-export function setHeld(swarm: Swarm, member: Member, held: Bitfield): void {
+export function isCondemned({ condemned }: SchedulerState, id: PeerId, nowMs: number): boolean {
+  return nowMs < (condemned.get(id) ?? -Infinity);
+}
+
+/** Replaces what a member is known to hold. What a condemned one holds is nothing to anybody. */
+export function setHeld(swarm: Swarm, member: Member, reported: Bitfield): void {
+  const held = swarm.condemned.has(member.peer.info.id) ? swarm.noneHeld : reported;
   swarm.availability.remove(member.held);
   member.held = held.isFull ? swarm.allHeld : held.count === 0 ? swarm.noneHeld : held;
   swarm.availability.add(member.held);

@@ -3,18 +3,31 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { Bitfield, type PeerId, type SnapshotId } from '../core/index.ts';
-import { type SchedulerEffect, type SchedulerEvent, swarmViews } from './index.ts';
+import { Bitfield, MiB, type PeerId, type Range, type SnapshotId, toRanges } from '../core/index.ts';
+import { type LeaseClaim, type SchedulerEffect, type SchedulerEvent, swarmViews } from './index.ts';
 import { failure, MachineHarness, PIECES, peerId, peerInfo, snapshotId } from './machine-harness.ts';
+import { areSpans } from './spans.ts';
 
 const PEERS = 6;
 const SWARMS = 2;
+/** So much that a lease of two pieces is worth sharing. */
+const BYTES = PIECES * 64 * MiB;
 
 const peer = fc.integer({ min: 1, max: PEERS }).map(peerId);
 const snapshot = fc.integer({ min: 1, max: SWARMS }).map(snapshotId);
 const held = fc.uint8Array({ minLength: 1, maxLength: 1 });
 const anyHeld = fc.oneof({ weight: 9, arbitrary: held }, fc.uint8Array({ maxLength: 4 }));
 const epoch = fc.oneof({ weight: 5, arbitrary: fc.integer({ min: 0, max: 12 }) }, fc.double());
+
+const anySpan = fc.tuple(fc.nat(PIECES), fc.nat(PIECES)).map(([start, end]) => ({ start, end }));
+const spans = fc.oneof(
+  { weight: 4, arbitrary: fc.nat(255).map((bits) => spansOf(bits)) },
+  { weight: 1, arbitrary: fc.array(anySpan, { maxLength: 3 }) },
+);
+
+function spansOf(bits: number): Range[] {
+  return toRanges(Array.from({ length: PIECES }, (_, piece) => piece).filter((piece) => bits & (1 << piece)));
+}
 
 type Move = { readonly wait: number } | { readonly event: SchedulerEvent };
 
@@ -40,8 +53,8 @@ const event: fc.Arbitrary<SchedulerEvent> = fc.oneof(
     pieceCount: fc.oneof({ weight: 9, arbitrary: fc.constant(PIECES) }, fc.integer(), fc.double()),
     held: anyHeld,
     url: fc.constant('hf://owner/name'),
-    totalBytes: fc.constant(1),
-    leaseEpoch: fc.oneof({ weight: 4, arbitrary: fc.constant(0) }, epoch),
+    totalBytes: fc.constant(BYTES),
+    lease: fc.option(fc.record({ epoch, spans }), { nil: undefined }),
   }),
   fc.record({ kind: fc.constant('leave' as const), peer, snapshot }),
   fc.record({
@@ -49,10 +62,13 @@ const event: fc.Arbitrary<SchedulerEvent> = fc.oneof(
     peer,
     snapshot,
     held: anyHeld,
-    readerAlive: fc.boolean(),
+    heard: fc.array(peer, { maxLength: 2 }),
   }),
   fc.record({ kind: fc.constant('leaseDone' as const), peer, snapshot, epoch }),
   fc.record({ kind: fc.constant('leaseDone' as const), peer, snapshot, epoch, error: fc.constant(failure) }),
+  fc.record({ kind: fc.constant('leaseYielded' as const), peer, snapshot, epoch, spans }),
+  fc.record({ kind: fc.constant('leaseProgress' as const), peer, snapshot, epoch, leftPieces: fc.nat(9) }),
+  fc.record({ kind: fc.constant('suspect' as const), peer, snapshot, suspect: peer }),
   fc.record({
     kind: fc.constant('locate' as const),
     peer,
@@ -80,8 +96,7 @@ class Onlooker {
       ?.members.some((member) => member.peer === one.peer);
     if (!isMember || (one.kind === 'join' && one.pieceCount !== PIECES)) return;
     const field = one.held.length === 0 ? new Bitfield(PIECES) : Bitfield.fromBytes(PIECES, one.held);
-    if (!field || (one.kind === 'join' && !Number.isSafeInteger(one.leaseEpoch))) return;
-    if (one.kind === 'join' && one.leaseEpoch < 0) return;
+    if (!field || (one.kind === 'join' && one.lease && !isPossible(one.lease))) return;
     const swarm = this.#reports.get(one.snapshot) ?? new Map<PeerId, Bitfield>();
     this.#reports.set(one.snapshot, swarm.set(one.peer, field));
   }
@@ -91,10 +106,13 @@ class Onlooker {
       assert.equal(machine.state.peers.has(effect.to), true, 'effects are for those who attend');
       if (effect.kind === 'lease') this.#checkLease(machine, effect);
     }
-    for (const swarm of swarmViews(machine.state)) {
-      if (swarm.lease) assert.equal(swarm.lease.epoch, swarm.epoch, 'only the latest epoch is unfenced');
-      const isMember = swarm.members.some((member) => member.peer === swarm.lease?.holder);
-      if (swarm.lease?.attended) assert.equal(isMember, true, 'an attended holder is a member');
+    for (const { readers, members, epoch } of machine.state.swarms.values()) {
+      const pieces = [...readers.values()].flatMap((reader) => reader.spans.flatMap(piecesOf));
+      assert.equal(new Set(pieces).size, pieces.length, 'a piece has one reader');
+      for (const reader of readers.values()) {
+        assert.equal(reader.epoch <= epoch, true);
+        assert.equal(reader.isLost, !members.has(reader.peer), 'an attended holder is a member');
+      }
     }
   }
 
@@ -103,7 +121,9 @@ class Onlooker {
     this.#epochs.set(lease.snapshot, lease.epoch);
     const members = swarmViews(machine.state).find((swarm) => swarm.snapshot === lease.snapshot)?.members;
     assert.equal(lease.spans.length > 0, true);
+    const condemned = machine.state.swarms.get(lease.snapshot)?.condemned;
     for (const member of members ?? []) {
+      if (condemned?.has(member.peer)) continue;
       const field = this.#reports.get(lease.snapshot)?.get(member.peer);
       for (const { start, end } of lease.spans) {
         for (let piece = start; piece < end; piece += 1) {
@@ -112,6 +132,14 @@ class Onlooker {
       }
     }
   }
+}
+
+function piecesOf({ start, end }: Range): number[] {
+  return Array.from({ length: end - start }, (_, at) => start + at);
+}
+
+function isPossible({ epoch, spans }: LeaseClaim): boolean {
+  return Number.isSafeInteger(epoch) && epoch > 0 && areSpans(spans, PIECES);
 }
 
 describe('any sequence of events', () => {
@@ -195,8 +223,13 @@ function obey(machine: MachineHarness, effect: SchedulerEffect): SchedulerEffect
       peer: to,
       snapshot: effect.snapshot,
       held: bytes,
-      readerAlive: false,
+      heard: [],
     });
+  }
+  if (effect.kind === 'yieldLease') {
+    const { snapshot, epoch } = effect;
+    const spans = [{ start: PIECES - 1, end: PIECES }];
+    return machine.send({ kind: 'leaseYielded', peer: to, snapshot, epoch, spans });
   }
   if (effect.kind !== 'lease') return [];
   return machine.send({ kind: 'leaseDone', peer: to, snapshot: effect.snapshot, epoch: effect.epoch });

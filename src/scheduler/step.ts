@@ -7,8 +7,10 @@
 import { unreachable } from '../core/index.ts';
 import { leaseDone, leaseTick } from './lease.ts';
 import { locate } from './locate.ts';
-import { announce, forgetSwarm, gone, holdings, join, leave } from './membership.ts';
+import { accuse, announce, forgetSwarm, gone, holdings, join, leave } from './membership.ts';
+import { leaseProgress, leaseYielded } from './sharing.ts';
 import type { Peer, SchedulerState, Step } from './state.ts';
+import { forgive } from './suspects.ts';
 import type { SchedulerEffect, SchedulerEvent } from './types.ts';
 
 /** Takes one event in; `state` changes in place. `nowMs` must not run backwards by more than its jitter. */
@@ -49,18 +51,32 @@ function handle(context: Step, peer: Peer, event: PeerEvent): void {
     case 'holdings':
       holdings(context, peer, event);
       return;
-    case 'leaseDone': {
-      const swarm = context.state.swarms.get(event.snapshot);
-      const member = swarm?.members.get(event.peer);
-      if (swarm && member) leaseDone(context, swarm, member, event);
+    case 'leaseDone':
+    case 'leaseYielded':
+    case 'leaseProgress':
+      ofHolder(context, event);
       return;
-    }
+    case 'suspect':
+      accuse(context, peer, event);
+      return;
     case 'locate':
       locate(context, peer, event);
       return;
     default:
       unreachable(event);
   }
+}
+
+function ofHolder(
+  context: Step,
+  event: Extract<SchedulerEvent, { kind: 'leaseDone' | 'leaseYielded' | 'leaseProgress' }>,
+): void {
+  const swarm = context.state.swarms.get(event.snapshot);
+  const member = swarm?.members.get(event.peer);
+  if (!swarm || !member) return;
+  if (event.kind === 'leaseDone') leaseDone(context, swarm, member, event);
+  else if (event.kind === 'leaseYielded') leaseYielded(context, swarm, event);
+  else leaseProgress(context, swarm, event);
 }
 
 /** Costs O(peers + swarms), some milliseconds at the limits of both. */
@@ -72,6 +88,7 @@ function tick(context: Step): void {
       for (const snapshot of peer.unconfirmed) leave(context, peer, snapshot, true);
     }
   }
+  forgive(state, nowMs);
   for (const swarm of state.swarms.values()) {
     if (swarm.members.size > 0) leaseTick(context, swarm);
     else if (nowMs - swarm.emptySinceMs >= state.limits.swarmTtlMs) forgetSwarm(state, swarm);

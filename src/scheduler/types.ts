@@ -2,6 +2,13 @@
 
 import type { ErrorRecord, PeerId, PeerInfo, Range, SnapshotId } from '../core/index.ts';
 
+/** A lease as its holder knows it. */
+export interface LeaseClaim {
+  readonly epoch: number;
+  /** What it has still to read. */
+  readonly spans: readonly Range[];
+}
+
 export type SchedulerEvent =
   /** A daemon's stream opened (or re-opened after a break) and it said who it is. */
   | {
@@ -26,8 +33,8 @@ export type SchedulerEvent =
       /** Canonical URL without secrets, for people. */
       readonly url: string;
       readonly totalBytes: number;
-      /** A lease that the peer still holds from before the scheduler came back: its epoch; 0 for none. */
-      readonly leaseEpoch: number;
+      /** The lease that the peer holds, from before it lost the scheduler. */
+      readonly lease: LeaseClaim | undefined;
     }
   | { readonly kind: 'leave'; readonly peer: PeerId; readonly snapshot: SnapshotId }
   /** The answer to `reportHoldings`. */
@@ -36,8 +43,8 @@ export type SchedulerEvent =
       readonly peer: PeerId;
       readonly snapshot: SnapshotId;
       readonly held: Uint8Array;
-      /** Whether the peer still has a living link to the lease's holder. */
-      readonly readerAlive: boolean;
+      /** Of the lost holders that it was asked about, those that it still has a living link to. */
+      readonly heard: readonly PeerId[];
     }
   /** The holder has read its spans, or can't: then `error` says why. */
   | {
@@ -46,6 +53,29 @@ export type SchedulerEvent =
       readonly snapshot: SnapshotId;
       readonly epoch: number;
       readonly error?: ErrorRecord;
+    }
+  /** The holder gives these spans of its lease back, having read nothing of them; none where too little is left. */
+  | {
+      readonly kind: 'leaseYielded';
+      readonly peer: PeerId;
+      readonly snapshot: SnapshotId;
+      readonly epoch: number;
+      readonly spans: readonly Range[];
+    }
+  /** How many pieces of its lease the holder has still to read. Said now and then, while it gets on. */
+  | {
+      readonly kind: 'leaseProgress';
+      readonly peer: PeerId;
+      readonly snapshot: SnapshotId;
+      readonly epoch: number;
+      readonly leftPieces: number;
+    }
+  /** A member got wrong bytes from another one. */
+  | {
+      readonly kind: 'suspect';
+      readonly peer: PeerId;
+      readonly snapshot: SnapshotId;
+      readonly suspect: PeerId;
     }
   /** Who resolves and lists this ref? `exclude` were tried and failed. */
   | {
@@ -74,16 +104,33 @@ export type SchedulerEffect =
       readonly epoch: number;
       readonly spans: readonly Range[];
     }
-  /**
-   * Tell what you hold. Never sent to the peer that holds the lease: who receives it and holds one has lost it (another
-   * reads, or is about to), and stops reading.
-   */
+  /** The lease of this epoch, and any before it, is over: another reads, or is about to. */
+  | {
+      readonly kind: 'leaseRevoked';
+      readonly to: PeerId;
+      readonly snapshot: SnapshotId;
+      readonly epoch: number;
+    }
+  /** Another could read as well: give back about half of what is left of the lease, if that is much. */
+  | {
+      readonly kind: 'yieldLease';
+      readonly to: PeerId;
+      readonly snapshot: SnapshotId;
+      readonly epoch: number;
+    }
+  /** There is much to read: have these seeds take part. */
+  | {
+      readonly kind: 'invite';
+      readonly to: PeerId;
+      readonly snapshot: SnapshotId;
+      readonly seeds: readonly PeerInfo[];
+    }
+  /** Tell what you hold, and which of these you still get pieces from: lost holders of leases. */
   | {
       readonly kind: 'reportHoldings';
       readonly to: PeerId;
       readonly snapshot: SnapshotId;
-      /** Whom the lease was granted to, where it is not known to be over: answer whether it still gives you pieces. */
-      readonly holder: PeerId | undefined;
+      readonly holders: readonly PeerId[];
     }
   | { readonly kind: 'located'; readonly to: PeerId; readonly requestId: number; readonly peer: PeerInfo }
   /** No member can read the origin: the swarm's incomplete members give up with this error. */

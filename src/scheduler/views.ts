@@ -1,8 +1,8 @@
 // Read-only views of the state, for status pages. Copies: they don't change when the machine steps on.
 
 import type { PeerId, PeerInfo, PeerRole, SnapshotId } from '../core/index.ts';
-import { leasedPieces } from './lease.ts';
-import type { IgnoredCounts, SchedulerState, Swarm } from './state.ts';
+import { piecesIn } from './spans.ts';
+import type { IgnoredCounts, Reader, SchedulerState, Swarm } from './state.ts';
 
 interface MemberView {
   readonly peer: PeerId;
@@ -17,7 +17,6 @@ interface MemberView {
 interface LeaseView {
   readonly holder: PeerId;
   readonly epoch: number;
-  /** 0 where a former scheduler granted it. */
   readonly pieces: number;
   /** False while the holder is lost to the scheduler and members are being asked. */
   readonly attended: boolean;
@@ -30,7 +29,7 @@ export interface SwarmView {
   readonly totalBytes: number;
   readonly members: readonly MemberView[];
   readonly completeCount: number;
-  readonly lease: LeaseView | undefined;
+  readonly leases: readonly LeaseView[];
   /** Highest epoch granted or known; 0 for none. */
   readonly epoch: number;
 }
@@ -57,14 +56,12 @@ function viewSwarm(swarm: Swarm): SwarmView {
     links: links.size,
   }));
   const completeCount = swarm.availability.fullCount;
-  return { snapshot, url, pieceCount, totalBytes, members, completeCount, lease: viewLease(swarm), epoch };
+  const leases = Array.from(swarm.readers.values(), viewLease);
+  return { snapshot, url, pieceCount, totalBytes, members, completeCount, leases, epoch };
 }
 
-function viewLease(swarm: Swarm): LeaseView | undefined {
-  const { reader, phase } = swarm;
-  if (!reader) return undefined;
-  const attended = phase.kind === 'reading';
-  return { holder: reader.peer, epoch: reader.epoch, pieces: leasedPieces(swarm), attended };
+function viewLease({ peer: holder, epoch, spans, isLost }: Reader): LeaseView {
+  return { holder, epoch, pieces: piecesIn(spans), attended: !isLost };
 }
 
 export function peerViews(state: SchedulerState): PeerView[] {

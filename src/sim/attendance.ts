@@ -1,10 +1,12 @@
 // A host's stream to the scheduler, as src/scheduler-server/connect-scheduler.ts does it: announces, joins, and comes back
 // with full jitter when the stream broke. What is said while it is not connected is lost.
 
-import { unreachable } from '../core/index.ts';
-import type { SchedulerEffect, SchedulerEvent } from '../scheduler/index.ts';
+import { type PeerId, unreachable } from '../core/index.ts';
+import type { LeaseClaim, SchedulerEffect, SchedulerEvent } from '../scheduler/index.ts';
+import { unreadSpans } from '../swarm/index.ts';
 import type { SimHost } from './host.ts';
 import type { Link } from './link.ts';
+import { PIECE_BYTES } from './options.ts';
 import type { World } from './world.ts';
 
 /** As in src/scheduler-server/connect-scheduler.ts. */
@@ -82,9 +84,15 @@ export class Attendance {
       pieceCount: map.pieceCount,
       held: this.#host.disk.toBytes(),
       url: 'sim://model',
-      totalBytes: options.pieces,
-      leaseEpoch: this.#host.session?.reader.leaseEpoch ?? 0,
+      totalBytes: options.pieces * PIECE_BYTES,
+      lease: this.#leaseClaim(),
     });
+  }
+
+  #leaseClaim(): LeaseClaim | undefined {
+    const { session } = this.#host;
+    const epoch = session?.reader.leaseEpoch ?? 0;
+    return session && epoch > 0 ? { epoch, spans: unreadSpans(session.state) } : undefined;
   }
 
   #keepAlive(link: Link): void {
@@ -117,8 +125,14 @@ export class Attendance {
       case 'lease':
         return session.reader.takeLease(effect.epoch, effect.spans);
       case 'reportHoldings':
-        session.reader.loseLease();
-        return this.reportHoldings(effect.holder);
+        return this.#reportHoldings(effect.holders);
+      case 'leaseRevoked':
+        return session.reader.loseLease(effect.epoch);
+      case 'yieldLease':
+        return this.#host.feed({ kind: 'yieldLease', epoch: effect.epoch });
+      case 'invite':
+        for (const { id } of effect.seeds) this.#world.host(id).start();
+        return undefined;
       case 'swarmFailed':
         return this.#host.disk.isFull ? undefined : this.#host.leave();
       case 'located':
@@ -128,11 +142,15 @@ export class Attendance {
     }
   }
 
-  reportHoldings(holder: SimHost['info']['id'] | undefined): void {
-    const readerAlive = holder !== undefined && this.#host.session?.exchange.isUp(holder) === true;
+  #reportHoldings(holders: readonly PeerId[]): void {
+    const heard = holders.filter((holder) => this.#host.session?.exchange.isUp(holder));
     const { snapshot } = this.#world;
     const held = this.#host.disk.toBytes();
-    this.send({ kind: 'holdings', peer: this.#host.info.id, snapshot, held, readerAlive });
+    this.send({ kind: 'holdings', peer: this.#host.info.id, snapshot, held, heard });
+  }
+
+  suspect(suspect: PeerId): void {
+    this.send({ kind: 'suspect', peer: this.#host.info.id, snapshot: this.#world.snapshot, suspect });
   }
 
   /** The host changed its side of a partition. */

@@ -76,11 +76,18 @@ export class Checks {
     );
     for (const { start, end } of spans) {
       for (let piece = start; piece < end; piece += 1) {
-        const isHeld = inReach.some(({ disk }) => disk.has(piece));
+        if (!this.#isRead(piece)) continue;
+        const isHeld = inReach.some(({ disk, isLiar }) => !isLiar && disk.has(piece));
         this.#mayRepeat[piece] = (this.#mayRepeat[piece] ?? 0) + (isHeld && !staleReader ? 0 : 1);
       }
     }
     this.#world.trace.note(epoch, reader.index);
+  }
+
+  /** Whether a piece was read, or is being read. */
+  #isRead(piece: number): boolean {
+    if ((this.#world.origin.readCounts[piece] ?? 0) > 0) return true;
+    return this.#readers({ start: piece, end: piece + 1 }).length > 0;
   }
 
   /** A read begins: nobody else may be reading the same, unless it can't know yet that its lease is over. */
@@ -99,8 +106,13 @@ export class Checks {
   }
 
   #overlapping(reader: SimHost, pieces: Range): SimHost[] {
+    return this.#readers(pieces).filter((host) => host !== reader);
+  }
+
+  /** Hosts that read some of these pieces. */
+  #readers(pieces: Range): SimHost[] {
     return this.#world.hosts.filter(({ session }) => {
-      if (!session || session === reader.session) return false;
+      if (!session) return false;
       return [...session.reader.running()].some(({ start, end }) => start < pieces.end && end > pieces.start);
     });
   }
@@ -108,7 +120,7 @@ export class Checks {
   /** A piece came from the origin. */
   readPiece(piece: number): void {
     const count = this.#world.origin.readCounts[piece] ?? 0;
-    if (count <= 1 + Math.max(0, (this.#mayRepeat[piece] ?? 0) - 1)) return;
+    if (count <= 1 + (this.#mayRepeat[piece] ?? 0)) return;
     this.#unexcused += 1;
     const { faults } = this;
     this.#hold(

@@ -1,18 +1,33 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { MiB } from '../core/index.ts';
 import type { SimOptions } from './options.ts';
 import { simulate } from './simulate.ts';
 
 /** Slow links, so that a delivery lasts longer than the time-outs. */
-const SLOW = { peers: 16, pieces: 48, linkBytesPerSecond: 2_000_000, originBytesPerSecond: 2_000_000 };
+const SLOW = {
+  peers: 16,
+  pieces: 48,
+  linkBytesPerSecond: 2_000_000,
+  originBytesPerSecond: 2_000_000,
+  // So that seeds share even the few pieces there are.
+  scheduler: { minSharedBytes: 2 * MiB },
+  swarm: { minYieldBytes: MiB },
+};
 
 /** The command that shows a failing seed again. */
-function replay(seed: number, { zones = 1, slow = 0 }: Partial<SimOptions>): string {
+function replay(seed: number, { zones = 1, slow = 0, seeds = 1 }: Partial<SimOptions>): string {
   const { peers, pieces } = SLOW;
-  return `npm run sim -- --peers ${peers} --pieces ${pieces} --mbit 16 --zones ${zones} --slow ${slow} --faults --seed ${seed}`;
+  return `npm run sim -- --peers ${peers} --pieces ${pieces} --mbit 16 --zones ${zones} --slow ${slow} --seed-peers ${seeds} --share-mib 1 --faults --seed ${seed}`;
 }
 
-for (const options of [{}, { zones: 3 }, { slow: 0.2 }] satisfies Partial<SimOptions>[]) {
+for (const options of [
+  {},
+  { zones: 3 },
+  { slow: 0.2 },
+  { seeds: 3 },
+  { seeds: 0 },
+] satisfies Partial<SimOptions>[]) {
   test(`whatever fails, the rules hold and all complete in the end (${JSON.stringify(options)})`, () => {
     for (let seed = 1; seed <= 20; seed += 1) {
       const result = simulate({ ...SLOW, ...options, seed, faults: true });

@@ -21,7 +21,7 @@ const FAULTS: readonly Fault[] = [
   crashReader,
   stopScheduler,
   partition,
-  isolateSeed,
+  isolateSeeds,
   breakLinks,
   breakLinks,
   delayLinks,
@@ -35,7 +35,7 @@ const FAULTS: readonly Fault[] = [
 export function planFaults(world: World, boundMs: number): number {
   const spanMs = Math.max(MIN_SPAN_MS, SPAN_FACTOR * boundMs);
   const plan = new FaultPlan(world, START_MS + spanMs);
-  for (const host of world.hosts.slice(1)) host.isLiar = world.random() < 0.05;
+  for (const host of world.peers) host.isLiar = world.random() < 0.05;
   const count = 3 + Math.floor(world.random() * 8);
   for (let drawn = 0; drawn < count; drawn += 1) {
     world.agenda.at(START_MS + world.random() * spanMs * 0.8, () => plan.draw());
@@ -70,8 +70,7 @@ class FaultPlan {
   }
 
   peer(): SimHost | undefined {
-    const { hosts, random } = this.world;
-    return hosts[1 + Math.floor(random() * (hosts.length - 1))];
+    return anyOf(this.world.peers, this.world.random);
   }
 
   crash(host: SimHost): void {
@@ -98,6 +97,10 @@ class FaultPlan {
   }
 }
 
+function anyOf(hosts: readonly SimHost[], random: () => number): SimHost | undefined {
+  return hosts[Math.floor(random() * hosts.length)];
+}
+
 function crashPeer(plan: FaultPlan): void {
   const peer = plan.peer();
   if (peer) plan.crash(peer);
@@ -112,11 +115,13 @@ function crashForGood(plan: FaultPlan): void {
 }
 
 function crashSeed(plan: FaultPlan): void {
-  plan.crash(plan.world.seed);
+  const seed = anyOf(plan.world.seeds, plan.world.random);
+  if (seed) plan.crash(seed);
 }
 
 function crashReader(plan: FaultPlan): void {
-  const reader = plan.world.hosts.find(({ session }) => (session?.reader.leaseEpoch ?? 0) > 0);
+  const readers = plan.world.hosts.filter(({ session }) => (session?.reader.leaseEpoch ?? 0) > 0);
+  const reader = anyOf(readers, plan.world.random);
   if (reader) plan.crash(reader);
 }
 
@@ -135,8 +140,8 @@ function partition(plan: FaultPlan): void {
   plan.later(() => setCutOff(plan.world, () => false));
 }
 
-function isolateSeed(plan: FaultPlan): void {
-  setCutOff(plan.world, (host) => host === plan.world.seed);
+function isolateSeeds(plan: FaultPlan): void {
+  setCutOff(plan.world, (host) => host.info.role === 'seed');
   plan.later(() => setCutOff(plan.world, () => false));
 }
 

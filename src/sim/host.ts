@@ -62,9 +62,9 @@ export class SimHost implements LinkNode {
     this.info = {
       id: index.toString(16).padStart(32, '0') as PeerId,
       publicKey: new Uint8Array(32),
-      host: 'sim',
+      host: `sim-${index}`,
       port: index + 1,
-      role: index === 0 ? 'seed' : 'peer',
+      role: index < world.options.seeds ? 'seed' : 'peer',
       zone: zone.name,
       hostname: `host-${index}`,
       version: 'sim',
@@ -136,9 +136,17 @@ export class SimHost implements LinkNode {
         this.#world.checks.announced(this, effect.piece);
         return session.exchange.announce(effect.piece);
       case 'ban':
-        return session.exchange.ban(effect.peer);
+        session.exchange.ban(effect.peer);
+        return session.attendance.suspect(effect.peer);
       case 'read':
         return session.reader.read(effect.readId, effect.pieces);
+      case 'shortenRead':
+        return session.reader.shorten(effect.readId, effect.end);
+      case 'leaseYielded':
+      case 'leaseProgress': {
+        const { snapshot } = this.#world;
+        return session.attendance.send({ ...effect, snapshot, peer: this.info.id });
+      }
       case 'holdReads':
         return session.reader.hold(effect.hold);
       case 'leaseDone':

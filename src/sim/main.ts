@@ -2,6 +2,7 @@
 
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { MiB } from '../core/index.ts';
 import { DEFAULT_SIM_OPTIONS, type SimOptions } from './options.ts';
 import { plotCompletion } from './plot.ts';
 import { type SimResult, simulate } from './simulate.ts';
@@ -13,12 +14,13 @@ const HELP = `usage: npm run sim -- [options]
   --zones n      (1)                                --zone-mbit n  rate between a zone and the others (no limit)
   --mbit n       rate of a host's link (1000)       --origin-mbit n  rate of the origin (as a link)
   --slow share   peers with a quarter of the rate   --degree n   neighbours of a peer (as the scheduler's default)
+  --seed-peers n seeds that read the origin (1)     --share-mib n  least part of a lease that is shared (32)
   --faults       crashes, partitions, lies, …       --twice      runs each seed twice and compares the traces
   --json         one JSON object a run              --plot file  completion over time as SVG
 `;
 
 const NUMBERS = ['peers', 'pieces', 'seed', 'seeds', 'zones', 'zone-mbit', 'mbit', 'origin-mbit'] as const;
-const MORE_NUMBERS = ['slow', 'degree'] as const;
+const MORE_NUMBERS = ['slow', 'degree', 'seed-peers', 'share-mib'] as const;
 
 type NumberName = (typeof NUMBERS)[number] | (typeof MORE_NUMBERS)[number];
 
@@ -48,17 +50,20 @@ function toOptions(values: Values): SimOptions {
   const mbit = numberOf(values, 'mbit', 1000);
   const zoneMbit = values['zone-mbit'] === undefined ? undefined : numberOf(values, 'zone-mbit', 0);
   const degree = values.degree === undefined ? undefined : numberOf(values, 'degree', 0);
+  const shareBytes = numberOf(values, 'share-mib', 32) * MiB;
   return {
     ...DEFAULT_SIM_OPTIONS,
     peers: Math.max(1, numberOf(values, 'peers', DEFAULT_SIM_OPTIONS.peers)),
     pieces: Math.max(1, numberOf(values, 'pieces', DEFAULT_SIM_OPTIONS.pieces)),
+    seeds: numberOf(values, 'seed-peers', 1),
     zones: Math.max(1, numberOf(values, 'zones', 1)),
     slow: numberOf(values, 'slow', 0),
     faults: values.faults,
     linkBytesPerSecond: mbit * BYTES_PER_MBIT,
     originBytesPerSecond: numberOf(values, 'origin-mbit', mbit) * BYTES_PER_MBIT,
     ...(zoneMbit !== undefined && { zoneBytesPerSecond: zoneMbit * BYTES_PER_MBIT }),
-    ...(degree !== undefined && { scheduler: { degree } }),
+    scheduler: { ...(degree !== undefined && { degree }), minSharedBytes: 2 * shareBytes },
+    swarm: { minYieldBytes: shareBytes },
   };
 }
 

@@ -5,8 +5,10 @@ import type { SchedulerLimits } from '../scheduler/index.ts';
 import type { SwarmLimits, UploadLimits } from '../swarm/index.ts';
 
 export interface SimOptions {
-  /** Hosts that download; the seed is one more. Default 200. */
+  /** Hosts that download; the seeds come on top. Default 200. */
   readonly peers: number;
+  /** Default 1. */
+  readonly seeds: number;
   /** Pieces of 1 MiB. Default 512. */
   readonly pieces: number;
   readonly seed: number;
@@ -35,6 +37,7 @@ export interface SimOptions {
 
 export const DEFAULT_SIM_OPTIONS: SimOptions = {
   peers: 200,
+  seeds: 1,
   pieces: 512,
   seed: 1,
   zones: 1,

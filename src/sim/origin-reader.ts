@@ -15,7 +15,7 @@ const RESUME_PAUSE_MS = 200;
 /** A running read: a stretch of pieces in one request, or in several when it is cut. */
 interface Read {
   readonly readId: number;
-  readonly pieces: Range;
+  pieces: Range;
   /** The piece that is coming, and how much of it has not come. */
   piece: number;
   leftBytes: number;
@@ -50,8 +50,8 @@ export class OriginReader {
     this.#host.feed({ kind: 'lease', epoch, spans });
   }
 
-  loseLease(): void {
-    if (this.leaseEpoch === 0) return;
+  loseLease(epoch: number): void {
+    if (this.leaseEpoch === 0 || this.leaseEpoch > epoch) return;
     this.leaseEpoch = 0;
     const ended = [...this.#reads];
     this.stop();
@@ -68,6 +68,17 @@ export class OriginReader {
       epoch,
     } as const;
     this.#host.session?.attendance.send(error ? { ...ended, error } : ended);
+  }
+
+  shorten(readId: number, end: number): void {
+    for (const read of this.#reads) {
+      if (read.readId !== readId) continue;
+      read.pieces = { ...read.pieces, end };
+      if (read.piece < end) continue;
+      this.#halt(read);
+      this.#held.delete(read);
+      this.#end(read, undefined);
+    }
   }
 
   hold(hold: boolean): void {
@@ -99,8 +110,6 @@ export class OriginReader {
     read.pause = agenda.after(afterMs, () => {
       origin.requests += 1;
       read.pause = agenda.after(options.originLatencyMs, () => {
-        // A lying reader would be the only holder, and banned by all: no rule of the machines helps then.
-        if (this.#host.isLiar) return this.#end(read, toErrorRecord(new AnaxError('access_denied')));
         if (origin.isFailing) return this.#refused(read);
         read.attempts = 0;
         read.close = origin.open(() => this.#cut(read));
@@ -142,7 +151,7 @@ export class OriginReader {
     read.transfer = undefined;
     read.piece += 1;
     read.leftBytes = PIECE_BYTES;
-    const isLast = read.piece === read.pieces.end;
+    const isLast = read.piece >= read.pieces.end;
     if (isLast) read.close();
     this.#host.store(piece, 'origin', () => {
       if (isLast && this.#reads.has(read)) this.#end(read, undefined);

@@ -49,6 +49,15 @@ test('without faults the origin is read exactly once and every peer completes', 
   assert.ok(result.makespanSeconds >= result.boundSeconds, 'nothing is faster than the bound');
 });
 
+test('four seeds read the origin once between them, with few requests', () => {
+  const originBytesPerSecond = 4 * DEFAULT_SIM_OPTIONS.linkBytesPerSecond;
+  const result = simulate({ peers: 12, pieces: 512, seeds: 4, originBytesPerSecond });
+  assert.equal(result.violation, undefined);
+  assert.equal(result.originBytesRatio, 1);
+  assert.ok(result.originRequests > 4, 'all of them read');
+  assert.ok(result.originRequests <= 1 + 10 * 4, `${result.originRequests} requests`);
+});
+
 test('the same seed gives the same run, another seed another', () => {
   const options = { peers: 20, pieces: 48, zones: 2, slow: 0.2, faults: true };
   const hashes = [1, 1, 2].map((seed) => simulate({ ...options, seed }).traceHash);

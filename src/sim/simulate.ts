@@ -23,7 +23,7 @@ export interface SimResult {
   /** Bytes read from the origin against the size of the content. */
   readonly originBytesRatio: number;
   readonly originRequests: number;
-  /** Bytes that the seed sent against the size of the content. */
+  /** Bytes that the seeds sent against the size of the content. */
   readonly seedCopies: number;
   /** Bytes between zones against the least possible, one copy to each zone but the seed's; 0 with one zone. */
   readonly crossZoneRatio: number;
@@ -63,10 +63,9 @@ function runChecked(world: World, untilMs: number): string | undefined {
 }
 
 function measure(world: World): SimResult {
-  const { options, hosts, checks, origin, agenda, trace } = world;
+  const { options, hosts, peers, seeds, checks, origin, agenda, trace } = world;
   const totalBytes = options.pieces * PIECE_BYTES;
-  const finishSeconds = hosts
-    .slice(1)
+  const finishSeconds = peers
     .flatMap(({ finishedMs }) => (finishedMs === undefined ? [] : [(finishedMs - START_MS) / 1000]))
     .toSorted((left, right) => left - right);
   const makespanSeconds = finishSeconds.at(-1) ?? Number.NaN;
@@ -82,7 +81,7 @@ function measure(world: World): SimResult {
     p99: quantile(finishSeconds, 0.99),
     originBytesRatio: origin.bytes / totalBytes,
     originRequests: origin.requests,
-    seedCopies: world.seed.sentBytes / totalBytes,
+    seedCopies: seeds.reduce((sum, { sentBytes }) => sum + sentBytes, 0) / totalBytes,
     crossZoneRatio: options.zones > 1 ? crossBytes / (totalBytes * (options.zones - 1)) : 0,
     schedulerMessagesPerPeer: checks.schedulerMessages / options.peers,
     wastedRatio: checks.wastedBytes / (totalBytes * options.peers),

@@ -65,19 +65,21 @@ export class World {
     this.checks = new Checks(this);
     this.origin = new SimOrigin(this);
     this.scheduler = new SimScheduler(this);
-    this.hosts = Array.from({ length: options.peers + 1 }, (_, index) => this.#createHost(index));
+    this.hosts = Array.from({ length: options.seeds + options.peers }, (_, index) => this.#createHost(index));
     for (const host of this.hosts) this.#byId.set(host.info.id, host);
   }
 
-  get seed(): SimHost {
-    const [seed] = this.hosts;
-    if (!seed) throw new AnaxError('internal', 'a world has a seed');
-    return seed;
+  get seeds(): readonly SimHost[] {
+    return this.hosts.slice(0, this.options.seeds);
+  }
+
+  get peers(): readonly SimHost[] {
+    return this.hosts.slice(this.options.seeds);
   }
 
   #createHost(index: number): SimHost {
     const { linkBytesPerSecond, slow } = this.options;
-    const isSlow = index > 0 && this.random() < slow;
+    const isSlow = index >= this.options.seeds && this.random() < slow;
     const zone = this.zones[index % this.zones.length];
     if (!zone) throw new AnaxError('internal', 'a world has zones');
     const bytesPerMs = (linkBytesPerSecond / 1000) * (isSlow ? SLOW_FACTOR : 1);
@@ -90,11 +92,11 @@ export class World {
     return found;
   }
 
-  /** The scheduler and the seed first, then the peers, each at a random moment. */
+  /** The scheduler and the seeds first, then the peers, each at a random moment. */
   start(): void {
     this.agenda.at(0, () => this.scheduler.start());
     for (const host of this.hosts) {
-      const delayMs = host === this.seed ? 0 : 1 + this.random() * this.options.arrivalMs;
+      const delayMs = host.info.role === 'seed' ? 0 : 1 + this.random() * this.options.arrivalMs;
       this.unfinished.add(host);
       this.agenda.at(START_MS + delayMs, () => host.start());
     }

@@ -26,12 +26,22 @@ export interface SwarmLimits {
    * has to be read again when the reader dies. Default 32 MiB, at least two pieces for each read.
    */
   readonly originLeadBytes: number;
+  /** A lease is shared with another reader only if each part has at least this. Default 32 MiB. */
+  readonly minYieldBytes: number;
+  /** And if this host would read on for so long. Default 2 s: another request costs a good part of a second. */
+  readonly minYieldMs: number;
+  /** How often the scheduler is told how much of the lease is left. Default 5 s. */
+  readonly progressMs: number;
   /** A read that waits for the swarm goes on after this long without any progress of the swarm. Default 15 s. */
   readonly holdPatienceMs: number;
   /** A request is overdue after this, or after four times what a piece takes on average. Default 1,500 ms. */
   readonly overdueMs: number;
   /** Pause before a lost neighbour is dialled again; doubles with each failure up to 30 s. Default 500 ms. */
   readonly redialMs: number;
+  /** Pieces that nobody known has signed which a neighbour may send before it is banned. Default 5. */
+  readonly maxUnproven: number;
+  /** How long it is left alone after the first of them; doubles with each. Default 1 s. */
+  readonly probationMs: number;
   /** Neighbours dialled in vain this often are given up until the scheduler names them again. Default 6. */
   readonly maxDials: number;
 }
@@ -44,8 +54,13 @@ export const DEFAULT_SWARM_LIMITS: SwarmLimits = {
   originReads: 4,
   minReadBytes: 64 * MiB,
   originLeadBytes: 32 * MiB,
+  minYieldBytes: 32 * MiB,
+  minYieldMs: 2_000,
+  progressMs: 5_000,
   holdPatienceMs: 15_000,
   overdueMs: 1500,
   redialMs: 500,
+  maxUnproven: 5,
+  probationMs: 1_000,
   maxDials: 6,
 };

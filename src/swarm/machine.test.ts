@@ -95,7 +95,7 @@ test('a peer that served wrong bytes is banned and not asked again', () => {
     { kind: 'requestFailed', peer: liar.id, piece: 0, reason: 'corrupt', retryAfterMs: 0 },
     2,
   );
-  assert.deepEqual(effects, [{ kind: 'ban', peer: liar.id, piece: 0 }]);
+  assert.deepEqual(effects, [{ kind: 'ban', peer: liar.id, piece: 0, reason: 'corrupt' }]);
   assert.deepEqual(step(state, { kind: 'neighbours', peers: [liar] }, 60_000), []);
 });
 
@@ -198,4 +198,37 @@ test('only a few pieces are asked for at once, and overdue ones do not count', (
   assert.equal(new Set(asked.map(({ piece }) => piece)).size, piecesAtOnce);
   step(state, { kind: 'tick' }, 10_000);
   assert.ok(state.claims.size > piecesAtOnce);
+});
+
+test('who sends what nobody known has signed is left alone for longer each time, then banned', () => {
+  const world = new SwarmWorld({
+    seed: 1,
+    hosts: 2,
+    pieces: 1,
+    limits: { maxUnproven: 2, probationMs: 1_000 },
+  });
+  const [host, forger] = world.hosts;
+  assert.ok(host && forger);
+  const peer = forger.id;
+  let nowMs = 0;
+  const say = (event: Parameters<typeof step>[1]) => step(host.state, event, nowMs);
+  const unproven = () =>
+    say({ kind: 'requestFailed', peer, piece: 0, reason: 'unproven', retryAfterMs: 0 }).map(
+      ({ kind }) => kind,
+    );
+  const tick = (atMs: number) => {
+    nowMs = atMs;
+    return say({ kind: 'tick' }).map(({ kind }) => kind);
+  };
+  say({ kind: 'linkUp', peer, held: Bitfield.full(1) });
+  assert.deepEqual(unproven(), []);
+  assert.deepEqual(tick(999), []);
+  assert.ok(tick(1_000).includes('request'));
+  assert.deepEqual(unproven(), []);
+  assert.deepEqual(tick(2_999), []);
+  assert.ok(tick(3_000).includes('request'));
+  say({ kind: 'linkDown', peer });
+  say({ kind: 'linkUp', peer, held: Bitfield.full(1) });
+  assert.deepEqual(unproven(), ['ban'], 'a new link does not wipe the slate');
+  assert.equal(host.state.links.size, 0);
 });

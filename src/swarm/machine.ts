@@ -5,6 +5,7 @@
 // nobody; in-flight bytes stay under their limit; a banned peer is neither asked nor dialled.
 
 import { assert, type Bitfield, type PeerId, type PeerInfo, type Range, unreachable } from '../core/index.ts';
+import { tellProgress, yieldLease } from './lease-share.ts';
 import { endLease, endRead, forgetRuns, loseLease, paceReads, startReads, takeLease } from './origin.ts';
 import { fillWindows, noteStalled, overdueAfterMs } from './picker.ts';
 import {
@@ -14,12 +15,13 @@ import {
   isBeingRead,
   type LinkState,
   openPiece,
+  pieceBytes,
   removeCopies,
   removeCopy,
   type SwarmState,
   touchAll,
 } from './state.ts';
-import type { RequestFailure, SwarmEffect, SwarmEvent } from './types.ts';
+import type { BanReason, RequestFailure, SwarmEffect, SwarmEvent } from './types.ts';
 
 /** Changes the state by one event and says what to do about it. Deterministic. */
 export function step(state: SwarmState, event: SwarmEvent, nowMs: number): SwarmEffect[] {
@@ -49,9 +51,11 @@ function apply(state: SwarmState, event: SwarmEvent, nowMs: number, effects: Swa
     case 'requestFailed':
       return requestFailed(state, event, nowMs, effects);
     case 'lease':
-      return takeLease(state, event.epoch, event.spans);
+      return takeLease(state, event.epoch, event.spans, nowMs);
     case 'leaseLost':
       return loseLease(state);
+    case 'yieldLease':
+      return yieldLease(state, event.epoch, nowMs, effects);
     case 'readEnded':
       return endRead(state, event.readId, event.error);
     case 'abandon':
@@ -61,6 +65,7 @@ function apply(state: SwarmState, event: SwarmEvent, nowMs: number, effects: Swa
     case 'tick':
       noteStalled(state, nowMs);
       touchAll(state);
+      tellProgress(state, nowMs, effects);
       return redial(state, nowMs, effects);
     default:
       return unreachable(event);
@@ -173,6 +178,7 @@ function stored(
   closePiece(state, piece);
   state.lastProgressMs = nowMs;
   if (!state.held.add(piece)) return;
+  if (from === 'origin' && state.lease) state.lease.readBytes += pieceBytes(state, piece);
   if (from === 'origin' && (state.copies[piece] ?? 0) === 0) state.unshared.add(piece);
   // Also to those that have it: copies are what rarest-first and the reader's pace go by.
   effects.push({ kind: 'announce', piece });
@@ -210,7 +216,8 @@ function requestFailed(
   dropClaim(state, peer, piece);
   const link = state.links.get(peer);
   if (!link) return;
-  if (reason === 'corrupt') return ban(state, link, piece, effects);
+  if (reason === 'corrupt') return ban(state, link, piece, reason, effects);
+  if (reason === 'unproven') return doubt(state, link, piece, nowMs, effects);
   if (reason === 'not-held') {
     removeCopy(state, link, piece);
     return;
@@ -220,11 +227,35 @@ function requestFailed(
   link.pausedUntilMs = nowMs + Math.max(backOffMs, Math.min(10_000, 50 * 2 ** link.failures));
 }
 
-function ban(state: SwarmState, link: LinkState, piece: number, effects: SwarmEffect[]): void {
+/**
+ * It may have a grant that is not known here yet, so a few times are forgiven: after the first it is left alone for a
+ * while, which doubles with each.
+ */
+function doubt(
+  state: SwarmState,
+  link: LinkState,
+  piece: number,
+  nowMs: number,
+  effects: SwarmEffect[],
+): void {
+  const times = (state.unproven.get(link.peer) ?? 0) + 1;
+  state.unproven.set(link.peer, times);
+  const { maxUnproven, probationMs } = state.limits;
+  if (times > maxUnproven) return ban(state, link, piece, 'unproven', effects);
+  link.pausedUntilMs = nowMs + probationMs * 2 ** (times - 1);
+}
+
+function ban(
+  state: SwarmState,
+  link: LinkState,
+  piece: number,
+  reason: BanReason,
+  effects: SwarmEffect[],
+): void {
   dropLink(state, link);
   state.dials.delete(link.peer);
   state.banned.add(link.peer);
-  effects.push({ kind: 'ban', peer: link.peer, piece });
+  effects.push({ kind: 'ban', peer: link.peer, piece, reason });
 }
 
 function dropped(state: SwarmState, pieces: readonly number[]): void {

@@ -8,13 +8,17 @@ import { closePiece, isWanted, type LeaseState, openPiece, pieceBytes, type Swar
 import type { SwarmEffect } from './types.ts';
 
 /** Takes a lease; one with a lower epoch than the present is stale and ignored. */
-export function takeLease(state: SwarmState, epoch: number, spans: readonly Range[]): void {
+export function takeLease(state: SwarmState, epoch: number, spans: readonly Range[], nowMs: number): void {
   if (state.lease && epoch <= state.lease.epoch) return;
   const lease: LeaseState = {
     epoch,
     runs: [],
     reads: state.lease?.reads ?? new Map(),
     error: undefined,
+    sinceMs: nowMs,
+    readBytes: 0,
+    toldAtMs: nowMs,
+    toldLeftPieces: Number.POSITIVE_INFINITY,
   };
   state.lease = lease;
   for (const span of spans) addRuns(state, lease, span);

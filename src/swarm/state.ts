@@ -52,6 +52,12 @@ export interface LeaseState {
   readonly runs: Range[];
   readonly reads: Map<number, OriginRead>;
   error: ErrorRecord | undefined;
+  readonly sinceMs: number;
+  /** Read from the origin since then. */
+  readBytes: number;
+  /** When the scheduler was last told how much is left, and what it was told. */
+  toldAtMs: number;
+  toldLeftPieces: number;
 }
 
 export interface SwarmState {
@@ -75,6 +81,8 @@ export interface SwarmState {
   readonly touched: Set<LinkState>;
   readonly dials: Map<PeerId, DialState>;
   readonly banned: Set<PeerId>;
+  /** How often a peer sent a piece whose proof nobody known has signed. Kept for each peer that was ever told of. */
+  readonly unproven: Map<PeerId, number>;
   /** How many links hold each piece. */
   readonly copies: Uint16Array;
   /** Pieces this host read from the origin that no link holds. */
@@ -115,6 +123,7 @@ export function createSwarmState({ self, map, held, rngSeed, limits }: SwarmOpti
     touched: new Set(),
     dials: new Map(),
     banned: new Set(),
+    unproven: new Map(),
     copies: new Uint16Array(map.pieceCount),
     unshared: new Set(),
     inFlightBytes: 0,

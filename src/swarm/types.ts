@@ -10,8 +10,12 @@ export type RequestFailure =
   | 'not-held'
   /** The bytes, or the proof with them, were wrong: the parent is not asked again. */
   | 'corrupt'
+  /** Nobody who is known to be a reader has signed the proof. */
+  | 'unproven'
   /** The request ended without the piece for another reason. */
   | 'error';
+
+export type BanReason = Extract<RequestFailure, 'corrupt' | 'unproven'>;
 
 export type SwarmEvent =
   /** The scheduler names peers to exchange with. */
@@ -36,6 +40,8 @@ export type SwarmEvent =
   | { readonly kind: 'lease'; readonly epoch: number; readonly spans: readonly Range[] }
   /** The lease is over: the scheduler gave it to somebody else, or is about to. */
   | { readonly kind: 'leaseLost' }
+  /** Another could read as well: give back a part of the lease. */
+  | { readonly kind: 'yieldLease'; readonly epoch: number }
   /** An origin read ended: with all its pieces stored, or with an error that makes further reads pointless. */
   | { readonly kind: 'readEnded'; readonly readId: number; readonly error: ErrorRecord | undefined }
   /** Pieces that were held turned out to be wrong or were lost: they are wanted again. */
@@ -53,10 +59,16 @@ export type SwarmEffect =
    * are up: a neighbour may know our bitfield while its own is still on the way.
    */
   | { readonly kind: 'announce'; readonly piece: number }
-  /** Never speak to this peer again: it served wrong bytes. */
-  | { readonly kind: 'ban'; readonly peer: PeerId; readonly piece: number }
+  /** Never speak to this peer again: it served wrong bytes, or too often what nobody can check. */
+  | { readonly kind: 'ban'; readonly peer: PeerId; readonly piece: number; readonly reason: BanReason }
   /** Read these pieces, all of one blob, from the origin in one request. */
   | { readonly kind: 'read'; readonly readId: number; readonly pieces: Range }
+  /** A running read is to end before this piece: the rest is another's to read. */
+  | { readonly kind: 'shortenRead'; readonly readId: number; readonly end: number }
+  /** These pieces of the lease are given back unread; none where too little is left. */
+  | { readonly kind: 'leaseYielded'; readonly epoch: number; readonly spans: readonly Range[] }
+  /** How many pieces of the lease are still to be read. */
+  | { readonly kind: 'leaseProgress'; readonly epoch: number; readonly leftPieces: number }
   /** Stop (or go on) taking bytes from the origin: the swarm does not keep up. */
   | { readonly kind: 'holdReads'; readonly hold: boolean }
   | { readonly kind: 'leaseDone'; readonly epoch: number; readonly error: ErrorRecord | undefined };

@@ -23,10 +23,9 @@ export function forgingLink(link: SchedulerLink, liar: Identity): ForgingLink {
     },
     announce: (self) => link.announce(self),
     join: (facts) => link.join(facts),
-    leave: (snapshot) => link.leave(snapshot),
-    holdings: (snapshot, held, readerAlive) => link.holdings(snapshot, held, readerAlive),
-    leaseDone: (snapshot, epoch, error) => {
-      if (epoch !== FORGED_EPOCH) link.leaseDone(snapshot, epoch, error);
+    tell: (statement) => {
+      const isForged = statement.kind === 'leaseDone' && statement.epoch === FORGED_EPOCH;
+      if (!isForged) link.tell(statement);
     },
     locate: (refKey, exclude, signal) => link.locate(refKey, exclude, signal),
     get schedulerKey() {

@@ -10,6 +10,7 @@ import {
   type PeerInfo,
   PieceMap,
   parseRepoPath,
+  type Range,
   type SnapshotId,
   seededRandom,
   toErrorRecord,
@@ -50,6 +51,8 @@ interface Host {
   holding: boolean;
   finishedMs: number | undefined;
   readonly links: Set<PeerId>;
+  /** Where running reads end. */
+  readonly readEnds: Map<number, number>;
   /** What is being sent, and how to stop it. */
   readonly serving: Map<string, () => void>;
 }
@@ -62,6 +65,7 @@ export class SwarmWorld {
   readonly map: PieceMap;
   readonly hosts: Host[] = [];
   readonly leasesDone: number[] = [];
+  readonly yielded: Range[] = [];
   readonly #options: Required<Omit<WorldOptions, 'limits'>> & Pick<WorldOptions, 'limits'>;
   readonly #agenda: { atMs: number; order: number; run: () => void }[] = [];
   readonly #random: () => number;
@@ -103,6 +107,7 @@ export class SwarmWorld {
       holding: false,
       finishedMs: undefined,
       links: new Set(),
+      readEnds: new Map(),
       serving: new Map(),
     };
   }
@@ -206,7 +211,14 @@ export class SwarmWorld {
           }
         });
       case 'read':
-        return this.#read(host, effect.readId, effect.pieces.start, effect.pieces.end);
+        host.readEnds.set(effect.readId, effect.pieces.end);
+        return this.#read(host, effect.readId, effect.pieces.start);
+      case 'shortenRead':
+        return void host.readEnds.set(effect.readId, effect.end);
+      case 'leaseYielded':
+        return void this.yielded.push(...effect.spans);
+      case 'leaseProgress':
+        return undefined;
       case 'holdReads':
         host.holding = effect.hold;
         return undefined;
@@ -260,15 +272,16 @@ export class SwarmWorld {
     }
   }
 
-  #read(host: Host, readId: number, piece: number, end: number): void {
+  #read(host: Host, readId: number, piece: number): void {
     if (!host.alive) return;
-    if (piece === end) return this.feed(host, { kind: 'readEnded', readId, error: undefined });
-    if (host.holding) return this.at(this.#options.originPieceMs, () => this.#read(host, readId, piece, end));
+    if (piece >= (host.readEnds.get(readId) ?? 0))
+      return this.feed(host, { kind: 'readEnded', readId, error: undefined });
+    if (host.holding) return this.at(this.#options.originPieceMs, () => this.#read(host, readId, piece));
     this.at(this.#options.originPieceMs * Math.max(1, host.state.lease?.reads.size ?? 1), () => {
       if (!host.alive) return;
       this.originPieces += 1;
       this.feed(host, { kind: 'stored', piece, from: 'origin' });
-      this.#read(host, readId, piece + 1, end);
+      this.#read(host, readId, piece + 1);
     });
   }
 }

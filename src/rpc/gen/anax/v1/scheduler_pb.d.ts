@@ -109,6 +109,18 @@ export declare type AttendRequest = Message<"anax.v1.AttendRequest"> & {
      */
     value: AttendRequest_Keepalive;
     case: "keepalive";
+  } | {
+    /**
+     * @generated from field: anax.v1.AttendRequest.LeaseYielded lease_yielded = 10;
+     */
+    value: AttendRequest_LeaseYielded;
+    case: "leaseYielded";
+  } | {
+    /**
+     * @generated from field: anax.v1.AttendRequest.LeaseProgress lease_progress = 11;
+     */
+    value: AttendRequest_LeaseProgress;
+    case: "leaseProgress";
   } | { case: undefined; value?: undefined };
 };
 
@@ -175,11 +187,11 @@ export declare type AttendRequest_Join = Message<"anax.v1.AttendRequest.Join"> &
   totalBytes: bigint;
 
   /**
-   * Epoch of a lease that the peer holds from before the scheduler came back; 0: none.
+   * A lease that the peer holds from before it lost the scheduler; absent: none.
    *
-   * @generated from field: uint64 lease_epoch = 6;
+   * @generated from field: anax.v1.AttendRequest.LeaseClaim lease = 6;
    */
-  leaseEpoch: bigint;
+  lease?: AttendRequest_LeaseClaim | undefined;
 };
 
 /**
@@ -187,6 +199,29 @@ export declare type AttendRequest_Join = Message<"anax.v1.AttendRequest.Join"> &
  * Use `create(AttendRequest_JoinSchema)` to create a new message.
  */
 export declare const AttendRequest_JoinSchema: GenMessage<AttendRequest_Join>;
+
+/**
+ * @generated from message anax.v1.AttendRequest.LeaseClaim
+ */
+export declare type AttendRequest_LeaseClaim = Message<"anax.v1.AttendRequest.LeaseClaim"> & {
+  /**
+   * @generated from field: uint64 epoch = 1;
+   */
+  epoch: bigint;
+
+  /**
+   * What it has still to read.
+   *
+   * @generated from field: repeated anax.v1.Span spans = 2;
+   */
+  spans: Span[];
+};
+
+/**
+ * Describes the message anax.v1.AttendRequest.LeaseClaim.
+ * Use `create(AttendRequest_LeaseClaimSchema)` to create a new message.
+ */
+export declare const AttendRequest_LeaseClaimSchema: GenMessage<AttendRequest_LeaseClaim>;
 
 /**
  * @generated from message anax.v1.AttendRequest.Leave
@@ -205,7 +240,7 @@ export declare type AttendRequest_Leave = Message<"anax.v1.AttendRequest.Leave">
 export declare const AttendRequest_LeaveSchema: GenMessage<AttendRequest_Leave>;
 
 /**
- * Answers `report_holdings`, and is sent unasked when the download completes.
+ * Answers `report_holdings`.
  *
  * @generated from message anax.v1.AttendRequest.Holdings
  */
@@ -221,16 +256,11 @@ export declare type AttendRequest_Holdings = Message<"anax.v1.AttendRequest.Hold
   held: Uint8Array;
 
   /**
-   * Whether the lease holder that this peer knows still gives pieces.
+   * Of the holders that were asked about, those that this peer still has a link to.
    *
-   * @generated from field: bool reader_alive = 3;
+   * @generated from field: repeated string heard_peer_ids = 3;
    */
-  readerAlive: boolean;
-
-  /**
-   * @generated from field: bool complete = 4;
-   */
-  complete: boolean;
+  heardPeerIds: string[];
 };
 
 /**
@@ -305,6 +335,64 @@ export declare type AttendRequest_LeaseDone = Message<"anax.v1.AttendRequest.Lea
 export declare const AttendRequest_LeaseDoneSchema: GenMessage<AttendRequest_LeaseDone>;
 
 /**
+ * Gives these pieces of the lease back unread, as `yield_lease` asked; none where too little is left.
+ *
+ * @generated from message anax.v1.AttendRequest.LeaseYielded
+ */
+export declare type AttendRequest_LeaseYielded = Message<"anax.v1.AttendRequest.LeaseYielded"> & {
+  /**
+   * @generated from field: string snapshot_id = 1;
+   */
+  snapshotId: string;
+
+  /**
+   * @generated from field: uint64 epoch = 2;
+   */
+  epoch: bigint;
+
+  /**
+   * @generated from field: repeated anax.v1.Span spans = 3;
+   */
+  spans: Span[];
+};
+
+/**
+ * Describes the message anax.v1.AttendRequest.LeaseYielded.
+ * Use `create(AttendRequest_LeaseYieldedSchema)` to create a new message.
+ */
+export declare const AttendRequest_LeaseYieldedSchema: GenMessage<AttendRequest_LeaseYielded>;
+
+/**
+ * How many pieces of the lease are still to be read. Said now and then, as long as it becomes less.
+ *
+ * @generated from message anax.v1.AttendRequest.LeaseProgress
+ */
+export declare type AttendRequest_LeaseProgress = Message<"anax.v1.AttendRequest.LeaseProgress"> & {
+  /**
+   * @generated from field: string snapshot_id = 1;
+   */
+  snapshotId: string;
+
+  /**
+   * @generated from field: uint64 epoch = 2;
+   */
+  epoch: bigint;
+
+  /**
+   * @generated from field: uint32 left_pieces = 3;
+   */
+  leftPieces: number;
+};
+
+/**
+ * Describes the message anax.v1.AttendRequest.LeaseProgress.
+ * Use `create(AttendRequest_LeaseProgressSchema)` to create a new message.
+ */
+export declare const AttendRequest_LeaseProgressSchema: GenMessage<AttendRequest_LeaseProgress>;
+
+/**
+ * A neighbour in this snapshot's swarm gave bytes that do not fit their proof.
+ *
  * @generated from message anax.v1.AttendRequest.PeerSuspect
  */
 export declare type AttendRequest_PeerSuspect = Message<"anax.v1.AttendRequest.PeerSuspect"> & {
@@ -312,6 +400,11 @@ export declare type AttendRequest_PeerSuspect = Message<"anax.v1.AttendRequest.P
    * @generated from field: string peer_id = 1;
    */
   peerId: string;
+
+  /**
+   * @generated from field: string snapshot_id = 2;
+   */
+  snapshotId: string;
 };
 
 /**
@@ -405,6 +498,18 @@ export declare type AttendResponse = Message<"anax.v1.AttendResponse"> & {
      */
     value: AttendResponse_SwarmFailed;
     case: "swarmFailed";
+  } | {
+    /**
+     * @generated from field: anax.v1.AttendResponse.YieldLease yield_lease = 10;
+     */
+    value: AttendResponse_YieldLease;
+    case: "yieldLease";
+  } | {
+    /**
+     * @generated from field: anax.v1.AttendResponse.Invite invite = 11;
+     */
+    value: AttendResponse_Invite;
+    case: "invite";
   } | { case: undefined; value?: undefined };
 };
 
@@ -510,6 +615,8 @@ export declare type AttendResponse_Lease = Message<"anax.v1.AttendResponse.Lease
 export declare const AttendResponse_LeaseSchema: GenMessage<AttendResponse_Lease>;
 
 /**
+ * The lease of this epoch, and any before it, is over: another reads, or is about to.
+ *
  * @generated from message anax.v1.AttendResponse.LeaseRevoked
  */
 export declare type AttendResponse_LeaseRevoked = Message<"anax.v1.AttendResponse.LeaseRevoked"> & {
@@ -531,7 +638,53 @@ export declare type AttendResponse_LeaseRevoked = Message<"anax.v1.AttendRespons
 export declare const AttendResponse_LeaseRevokedSchema: GenMessage<AttendResponse_LeaseRevoked>;
 
 /**
- * Never sent to the peer that holds the lease: who receives it and holds one has lost it, and stops reading.
+ * Another could read as well: answer with about half of what is left of the lease, if that is much.
+ *
+ * @generated from message anax.v1.AttendResponse.YieldLease
+ */
+export declare type AttendResponse_YieldLease = Message<"anax.v1.AttendResponse.YieldLease"> & {
+  /**
+   * @generated from field: string snapshot_id = 1;
+   */
+  snapshotId: string;
+
+  /**
+   * @generated from field: uint64 epoch = 2;
+   */
+  epoch: bigint;
+};
+
+/**
+ * Describes the message anax.v1.AttendResponse.YieldLease.
+ * Use `create(AttendResponse_YieldLeaseSchema)` to create a new message.
+ */
+export declare const AttendResponse_YieldLeaseSchema: GenMessage<AttendResponse_YieldLease>;
+
+/**
+ * There is much to read: have these seeds take part.
+ *
+ * @generated from message anax.v1.AttendResponse.Invite
+ */
+export declare type AttendResponse_Invite = Message<"anax.v1.AttendResponse.Invite"> & {
+  /**
+   * @generated from field: string snapshot_id = 1;
+   */
+  snapshotId: string;
+
+  /**
+   * @generated from field: repeated anax.v1.PeerInfo seeds = 2;
+   */
+  seeds: PeerInfo[];
+};
+
+/**
+ * Describes the message anax.v1.AttendResponse.Invite.
+ * Use `create(AttendResponse_InviteSchema)` to create a new message.
+ */
+export declare const AttendResponse_InviteSchema: GenMessage<AttendResponse_Invite>;
+
+/**
+ * Answer with `holdings`.
  *
  * @generated from message anax.v1.AttendResponse.ReportHoldings
  */
@@ -542,11 +695,11 @@ export declare type AttendResponse_ReportHoldings = Message<"anax.v1.AttendRespo
   snapshotId: string;
 
   /**
-   * Whose life `reader_alive` of the answer is about; empty: nobody's.
+   * Lost holders of leases: say which of them still give pieces.
    *
-   * @generated from field: string holder_peer_id = 2;
+   * @generated from field: repeated string holder_peer_ids = 2;
    */
-  holderPeerId: string;
+  holderPeerIds: string[];
 };
 
 /**
