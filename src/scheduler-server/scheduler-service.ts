@@ -19,6 +19,7 @@ import type { AttendRequest, Scheduler } from '../rpc/index.ts';
 import {
   createSchedulerState,
   hasPeer,
+  isPeerCondemned,
   type SchedulerEvent,
   type SchedulerLimits,
   type SchedulerState,
@@ -154,6 +155,12 @@ export class SchedulerService implements AttendanceHandler {
         this.#options.logger.warn('swarm failed', { peer: to, snapshot, code: error.code });
       }
     }
+    if (event.kind === 'suspect') this.#logSuspect(event);
+  }
+
+  #logSuspect({ peer: by, suspect: peer, snapshot }: Extract<SchedulerEvent, { kind: 'suspect' }>): void {
+    const isCondemned = isPeerCondemned(this.#state, peer, this.#options.clock.now());
+    this.#options.logger.warn(isCondemned ? 'peer condemned' : 'peer suspected', { peer, by, snapshot });
   }
 
   #welcome(): ResponseInit {

@@ -68,6 +68,23 @@ for (const { lie, complaint, asked } of LIES) {
   });
 }
 
+test('who alone has a model and serves it wrong is passed over: another reads it from the origin', async (context) => {
+  const hub = await modelHub(context, { sizeMiB: 24 });
+  const { peers, scheduler } = await cluster(context, hub, { peers: 2, seeds: 0 });
+  const folder = await temporaryFolder(context);
+  const { port: schedulerPort } = scheduler;
+  const liar = await startLyingPeer({ folder, lie: 'wrong byte', schedulerPort, hubUrl: hub.url });
+  context.after(() => liar.stop());
+  await liar.download(`hf://${REPO}`);
+  liar.startLying();
+  const results = await Promise.all(peers.map((peer) => getThrough(peer, hub, '--timeout', '120s').result));
+  for (const [at, result] of results.entries()) await assertDelivered(result, peers[at]?.output ?? '');
+  const [first] = results;
+  assert.ok(first);
+  assert.equal((await hub.stats()).contentBytesSent, 2 * contentBytes(first));
+  assert.ok(scheduler.service.log.includes('peer condemned'));
+});
+
 const BAD_FILE = 'model-00002-of-00004.safetensors';
 
 async function storedFiles(node: DaemonNode): Promise<string[]> {
