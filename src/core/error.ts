@@ -85,6 +85,14 @@ const NODE_ERRORS: Readonly<Record<string, ErrorCode>> = {
   ETIMEDOUT: 'network_timeout',
 };
 
+/** Out of file descriptors looks like whatever was being opened, and is none of it. */
+const OUT_OF_FILES = { hint: 'too many files are open: raise the limit (ulimit -n, LimitNOFILE=)' };
+
+/** The hint that a system error needs more than its kind of error. */
+export function systemErrorHint(code: string | undefined): { readonly hint?: string } {
+  return code === 'EMFILE' || code === 'ENFILE' ? OUT_OF_FILES : {};
+}
+
 /** `error.code` of a system error, such as `ENOSPC`. */
 export function systemErrorCode(error: unknown): string | undefined {
   if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
@@ -98,7 +106,7 @@ export function toAnaxError(error: unknown, fallback: ErrorCode = 'internal'): A
   const code = systemErrorCode(error);
   const message = error instanceof Error ? error.message : String(error);
   const known = code === undefined ? undefined : NODE_ERRORS[code];
-  return new AnaxError(known ?? fallback, message, { cause: error });
+  return new AnaxError(known ?? fallback, message, { cause: error, ...systemErrorHint(code) });
 }
 
 export function isAbortError(error: unknown): boolean {

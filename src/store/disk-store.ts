@@ -14,7 +14,6 @@ import {
   type SnapshotId,
   type StoredBlob,
   type StoredSnapshot,
-  systemErrorCode,
 } from '../core/index.ts';
 import { removeBlobFiles, removePartialFiles } from './blob-files.ts';
 import { BlobHandle } from './blob-handle.ts';
@@ -28,7 +27,7 @@ import type { OwnerLock } from './owner-lock.ts';
 import { createPartial, loadPartial, type PartialFile, sameSpec } from './partial-file.ts';
 import { Room, type RoomOptions } from './room.ts';
 import { SharedBlob, type SharedBlobDeps } from './shared-blob.ts';
-import { onDisk } from './store-fs.ts';
+import { onDisk, statIfThere } from './store-fs.ts';
 
 export interface StoreStats {
   readonly completeBlobs: number;
@@ -203,7 +202,7 @@ export class DiskStore implements DiskBlobStore {
   async #check(key: Digest): Promise<void> {
     const entry = this.#deps.catalog.get(key);
     if (entry?.state !== 'complete') return;
-    const stats = await this.#deps.fs.stat(this.#deps.layout.blob(key), { bigint: true }).catch(ifMissing);
+    const stats = await statIfThere(this.#deps.fs, this.#deps.layout.blob(key));
     if (stats && sameFingerprint(fingerprintOf(stats), entry.fingerprint)) return;
     const blob = await this.#acquire(key, entry.spec);
     if (!blob) return;
@@ -304,10 +303,6 @@ export class DiskStore implements DiskBlobStore {
   #assertRunning(): void {
     if (this.#stopping) throw new AnaxError('interrupted', 'the store is stopped');
   }
-}
-
-function ifMissing(error: unknown): undefined {
-  if (systemErrorCode(error) !== 'ENOENT') throw error;
 }
 
 /** A stored blob keeps its cut: its proofs are over that one. Opened by an alias, only size and cut have to agree. */

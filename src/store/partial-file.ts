@@ -28,7 +28,15 @@ import { continueJournal, createJournal, type Journal } from './journal.ts';
 import { decodeJournal, type JournalContent, type JournalState, replay } from './journal-format.ts';
 import type { Layout } from './layout.ts';
 import type { ProofTable } from './proof-table.ts';
-import { readFully, readIfThere, type StoreFile, type StoreFs, syncFolder, writeFully } from './store-fs.ts';
+import {
+  readFully,
+  readIfThere,
+  type StoreFile,
+  type StoreFs,
+  statIfThere,
+  syncFolder,
+  writeFully,
+} from './store-fs.ts';
 import { verifyPieces } from './verify-pieces.ts';
 
 export interface PartialDeps {
@@ -287,8 +295,9 @@ function assign(target: Bitfield, source: Bitfield): void {
 }
 
 async function openData(fs: StoreFs, path: string, sizeBytes: number): Promise<StoreFile | undefined> {
-  const stats = await fs.stat(path).catch(() => undefined);
-  if (stats?.size !== sizeBytes) return undefined;
+  // A disk that can't say is no proof that there is nothing.
+  const stats = await statIfThere(fs, path);
+  if (stats?.size !== BigInt(sizeBytes)) return undefined;
   return await fs.open(path, 'r+');
 }
 

@@ -11,7 +11,7 @@ import type { IndexDatabase } from './index-database.ts';
 import { replay } from './journal-format.ts';
 import { digestFromName, JOURNAL_SUFFIX, type Layout, SIDECAR_SUFFIX } from './layout.ts';
 import { readJournal } from './partial-file.ts';
-import { removeFile, type StoreFs, TEMPORARY_SUFFIX } from './store-fs.ts';
+import { removeFile, type StoreFs, statIfThere, TEMPORARY_SUFFIX } from './store-fs.ts';
 
 export interface ReconcileDeps {
   readonly fs: StoreFs;
@@ -113,8 +113,8 @@ function splitLast(stem: string): [string, string] {
 
 async function readPartial({ fs, layout }: ReconcileDeps, digest: Digest): Promise<PartialEntry | undefined> {
   const content = await readJournal(fs, layout.journal(digest));
-  const data = await fs.stat(layout.partial(digest)).catch(() => undefined);
-  if (content?.spec.digest !== digest || data?.size !== content.spec.sizeBytes) return undefined;
+  const data = await statIfThere(fs, layout.partial(digest));
+  if (content?.spec.digest !== digest || data?.size !== BigInt(content.spec.sizeBytes)) return undefined;
   const { held } = replay(content.spec, content.records);
-  return { state: 'partial', spec: content.spec, held, lastUsedAtMs: Math.round(data.mtimeMs) };
+  return { state: 'partial', spec: content.spec, held, lastUsedAtMs: Number(data.mtimeMs) };
 }

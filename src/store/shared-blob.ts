@@ -1,7 +1,6 @@
 // One blob while it is open, shared by all who have it open. It owns which files stand behind it (partial or complete,
 // and the change from one to the other) and who may use them at the same time. `held` stays the same object throughout.
 
-import type { BigIntStats } from 'node:fs';
 import {
   AnaxError,
   assert,
@@ -15,7 +14,6 @@ import {
   type PieceSpan,
   pieceCount,
   pieceSize,
-  systemErrorCode,
   type WholeDigests,
 } from '../core/index.ts';
 import { removeBlobFiles } from './blob-files.ts';
@@ -34,7 +32,7 @@ import { fingerprintOf, markOf, sameFingerprint } from './fingerprint.ts';
 import { Gate } from './gate.ts';
 import { createPartial, loadPartial, type PartialDeps, type PartialFile } from './partial-file.ts';
 import { assertProof } from './proof-table.ts';
-import { onDisk } from './store-fs.ts';
+import { onDisk, statIfThere } from './store-fs.ts';
 
 /** Up to here, one piece, a whole blob is hashed right here in some 2 ms: starting a worker costs fifty times that. */
 const INLINE_DIGEST_BYTES = MIN_PIECE_LENGTH_BYTES;
@@ -200,25 +198,16 @@ export class SharedBlob {
   async recheck(): Promise<void> {
     await this.#exclusive(async (files) => {
       if (files.kind === 'partial') return;
-      const stats = await this.#stat();
+      const stats = await statIfThere(this.#deps.fs, this.#dataPath());
       if (!stats)
         return await (this.users > 1 ? this.#goOn(files, () => this.#startOver()) : this.#vanish(files));
       if (!sameFingerprint(fingerprintOf(stats), files.fingerprint)) await this.#distrust(files);
     });
   }
 
-  async #stat(): Promise<BigIntStats | undefined> {
-    try {
-      return await this.#deps.fs.stat(this.#dataPath(), { bigint: true });
-    } catch (error) {
-      if (systemErrorCode(error) === 'ENOENT') return undefined;
-      throw error;
-    }
-  }
-
   /** Whether the file in the blob's place is, by its looks, the one that was committed. */
   async #isIntact({ fingerprint }: CompleteFile): Promise<boolean> {
-    const stats = await this.#stat();
+    const stats = await statIfThere(this.#deps.fs, this.#dataPath());
     return stats !== undefined && sameFingerprint(fingerprintOf(stats), fingerprint);
   }
 

@@ -1,8 +1,9 @@
 // The file operations that the store uses, as a port: tests put a layer between that fails, or stops, at any of them.
 
+import type { BigIntStats } from 'node:fs';
 import * as fsPromises from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { AnaxError, systemErrorCode } from '../core/index.ts';
+import { AnaxError, systemErrorCode, systemErrorHint } from '../core/index.ts';
 
 export type StoreFs = Pick<
   typeof fsPromises,
@@ -75,6 +76,16 @@ export async function removeFile(fs: StoreFs, path: string): Promise<void> {
 }
 
 /** `undefined` where the file is not there. */
+export async function statIfThere(fs: StoreFs, path: string): Promise<BigIntStats | undefined> {
+  try {
+    return await fs.stat(path, { bigint: true });
+  } catch (error) {
+    if (systemErrorCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** `undefined` where the file is not there. */
 export async function readIfThere(fs: StoreFs, path: string): Promise<Buffer | undefined> {
   try {
     return await fs.readFile(path);
@@ -90,7 +101,7 @@ export function toStoreError(error: unknown): unknown {
   if (error instanceof AnaxError || code === undefined || !/^E[A-Z0-9]+$/u.test(code)) return error;
   const message = error instanceof Error ? error.message : String(error);
   const full = code === 'ENOSPC' || code === 'EDQUOT';
-  return new AnaxError(full ? 'disk_full' : 'disk_io', message, { cause: error });
+  return new AnaxError(full ? 'disk_full' : 'disk_io', message, { cause: error, ...systemErrorHint(code) });
 }
 
 /** Runs `work` and converts its system errors. */

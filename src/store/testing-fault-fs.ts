@@ -1,11 +1,12 @@
 // For the tests of this folder: a layer over the file operations that can stop everything at the n-th change of the disk
-// (as if the process had died there), fail one, and afterwards take back what was never flushed (as a power loss may).
+// (as if the process had died there), fail any operation, and afterwards take back what was never flushed (as a power loss may).
 
 import { readFile, stat, truncate, writeFile } from 'node:fs/promises';
 import { diskFs, type StoreFile, type StoreFs } from './store-fs.ts';
 
 const FOLDER_CHANGES = new Set(['chmod', 'copyFile', 'link', 'mkdir', 'open', 'rename', 'rm']);
 const FILE_CHANGES = new Set(['chmod', 'datasync', 'sync', 'truncate', 'write']);
+const FILE_READS = new Set(['read', 'stat']);
 
 interface UnsyncedWrite {
   readonly path: string;
@@ -20,6 +21,8 @@ export class FaultFs {
   crashAt = Infinity;
   /** Decides for one change whether it fails, and how: return an error code such as `ENOSPC`. */
   failing: (name: string, path: string) => string | undefined = () => undefined;
+  /** The same for every operation, those that only read included. */
+  failingAny: (name: string) => string | undefined = () => undefined;
   #unsynced: UnsyncedWrite[] = [];
 
   get crashed(): boolean {
@@ -32,6 +35,7 @@ export class FaultFs {
       return async (...args: unknown[]) => {
         const path = String(args[0]);
         if (this.crashed) throw crash();
+        this.#operate(name);
         if (FOLDER_CHANGES.has(name) && args[1] !== 'r') this.#change(name, path);
         const result = await call(...args);
         if (name === 'rename') this.#follow(path, String(args[1]));
@@ -47,11 +51,16 @@ export class FaultFs {
       .map((write) => (write.path === from ? { ...write, path: to } : write));
   }
 
+  #operate(name: string): void {
+    const code = this.failingAny(name);
+    if (code !== undefined) throw injected(code, name);
+  }
+
   #change(name: string, path: string): void {
     this.changes += 1;
     if (this.crashed) throw crash();
     const code = this.failing(name, path);
-    if (code !== undefined) throw Object.assign(new Error(`${code}: injected, ${name}`), { code });
+    if (code !== undefined) throw injected(code, name);
   }
 
   #wrap(file: StoreFile, path: string): StoreFile {
@@ -60,9 +69,11 @@ export class FaultFs {
         const value: unknown = Reflect.get(target, name, target);
         if (typeof value !== 'function') return value;
         const call = value.bind(target) as (...args: unknown[]) => Promise<unknown>;
-        return FILE_CHANGES.has(name)
-          ? (...args: unknown[]) => this.#changeFile(call, name, path, args)
-          : call;
+        if (!FILE_CHANGES.has(name) && !FILE_READS.has(name)) return call;
+        return async (...args: unknown[]) => {
+          this.#operate(name);
+          return await (FILE_CHANGES.has(name) ? this.#changeFile(call, name, path, args) : call(...args));
+        };
       },
     });
   }
@@ -110,6 +121,10 @@ async function zero(path: string, position: number, length: number): Promise<voi
   const bytes = await readFile(path);
   bytes.fill(0, position, position + length);
   await writeFile(path, bytes, { flag: 'r+' });
+}
+
+function injected(code: string, name: string): Error {
+  return Object.assign(new Error(`${code}: injected, ${name}`), { code });
 }
 
 function crash(): Error {
