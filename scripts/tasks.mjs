@@ -33,6 +33,7 @@ const TASKS = {
   anax: () => [inCheckout('src/cli/anax.ts')],
   dfget: () => [inCheckout('src/cli/dfget.ts')],
   sim: () => [inCheckout('src/sim/main.ts')],
+  crash: () => [inCheckout('scripts/crash/main.ts')],
   'bench:wire': () => [inCheckout('bench/wire/main.ts')],
   'bench:swarm': () => [inCheckout('bench/swarm/main.ts')],
   'bench:store': () => [inCheckout('bench/store/main.ts')],
@@ -60,9 +61,7 @@ function finishBuild() {
   for (const command of ['anax', 'dfget']) chmodSync(join(root, 'dist', 'cli', `${command}.js`), 0o755);
 }
 
-const keepsFolder = ['demo', 'anax', 'dfget', 'sim', 'bench:wire', 'bench:swarm', 'bench:store'].includes(
-  task,
-);
+const keepsFolder = ['demo', 'anax', 'dfget', 'sim', 'crash'].includes(task) || task.startsWith('bench:');
 for (const [command, ...args] of commands()) {
   const result = spawnSync(command, args, {
     cwd: keepsFolder ? (process.env.INIT_CWD ?? process.cwd()) : root,
