@@ -10,12 +10,24 @@ import type { Manifest } from './manifest.ts';
 import type { BlobSpec } from './piece-map.ts';
 import type { PinnedRef } from './source.ts';
 
+/** A file inside a complete pack that was checked against its digest. */
+export interface StoredPart {
+  /** All digests of the file, the published one first. */
+  readonly digests: readonly [Digest, ...Digest[]];
+  readonly offsetBytes: number;
+  readonly sizeBytes: number;
+}
+
 export interface StoredBlob {
   readonly digest: Digest;
   readonly sizeBytes: number;
   readonly pieceLengthBytes: number;
   /** Other digests of the same bytes. */
   readonly aliases: readonly Digest[];
+  /** The files inside a complete pack; none in another blob. */
+  readonly parts: readonly StoredPart[];
+  /** The pack that the file is inside; absent for a blob of its own. */
+  readonly pack?: Digest;
   readonly state: 'partial' | 'complete';
   /** Bytes of verified pieces. */
   readonly heldBytes: number;
@@ -98,8 +110,11 @@ export interface OpenBlob {
    */
   wholeDigests(signal: AbortSignal): Promise<WholeDigests>;
 
-  /** Makes a full partial blob complete: durable, read-only, found under its digest and the aliases. */
-  commit(aliases: readonly Digest[]): Promise<void>;
+  /**
+   * Makes a full partial blob complete: durable, read-only, found under its digest and the aliases, and its parts under
+   * theirs.
+   */
+  commit(aliases: readonly Digest[], parts?: readonly StoredPart[]): Promise<void>;
 
   /** Forgets pieces (found to be wrong) so that they are fetched again. A complete blob becomes partial. */
   drop(indexes: readonly number[]): Promise<void>;
@@ -122,8 +137,17 @@ export interface BlobStore {
   /** Opens a blob, partial or complete, creating it where absent. The blob is not evicted while open. */
   open(spec: BlobSpec): Promise<OpenBlob>;
 
-  /** A complete blob by its digest or an alias, after checking that its file is the one that was committed. */
+  /**
+   * A complete blob by its digest or an alias, or a file inside a pack, after checking that the file on disk is the one
+   * that was committed.
+   */
   find(digest: Digest): Promise<StoredBlob | undefined>;
+
+  /**
+   * The bytes of a small file (at most `MAX_PACKED_BYTES`), a blob of its own or inside a pack; `undefined` where it is
+   * not held. Throws `piece_corrupt`, `disk_io`.
+   */
+  readSmall(digest: Digest): Promise<Buffer | undefined>;
 
   list(): StoredBlob[];
 
@@ -132,7 +156,7 @@ export interface BlobStore {
 
   /**
    * Puts a complete blob at an absolute path: reflink, else a read-only hard link whose change is found before the
-   * blob is served again, else a copy. Atomic; the parent folder must exist. `replace` allows an existing target.
+   * blob is served again, else a copy; a file inside a pack is copied. Atomic; the parent folder must exist. `replace` allows an existing target.
    */
   materialize(digest: Digest, target: string, options: MaterializeOptions): Promise<MaterializeMethod>;
 

@@ -1,18 +1,26 @@
 // Digests name content. `sha256:` is the hash of the bytes; `git-sha1:` is git's blob id of the bytes (what a hub
 // publishes for small files); `origin:` stands in where an origin publishes no hash: it names a URL at one version
-// (strong validator and size), so it identifies content but cannot verify it.
+// (strong validator and size), so it identifies content but cannot verify it; `pack:` names a row of small files (see
+// pack.ts), which are verified one by one.
 
 import { createHash, type Hash } from 'node:crypto';
 import type { Brand } from './brand.ts';
 import { AnaxError } from './error.ts';
 
-export type DigestAlgorithm = 'sha256' | 'git-sha1' | 'origin';
+export type ContentAlgorithm = 'sha256' | 'git-sha1';
+
+export type DigestAlgorithm = ContentAlgorithm | 'origin' | 'pack';
 
 /** `<algorithm>:<lower-case hex>`, checked. */
 export type Digest = Brand<string, 'Digest'>;
 
-const HEX_LENGTH: Readonly<Record<DigestAlgorithm, number>> = { sha256: 64, 'git-sha1': 40, origin: 64 };
-const FORM = /^(sha256|git-sha1|origin):([0-9a-f]+)$/u;
+const HEX_LENGTH: Readonly<Record<DigestAlgorithm, number>> = {
+  sha256: 64,
+  'git-sha1': 40,
+  origin: 64,
+  pack: 64,
+};
+const FORM = /^(sha256|git-sha1|origin|pack):([0-9a-f]+)$/u;
 
 /** Reads a digest; throws `usage_invalid` where it is none. */
 export function parseDigest(text: string): Digest {
@@ -38,9 +46,15 @@ export function digestHex(digest: Digest): string {
   return digest.slice(digest.indexOf(':') + 1);
 }
 
+/** The hash function that the bytes can be checked by; `undefined` where the digest only names them. */
+export function contentAlgorithm(digest: Digest): ContentAlgorithm | undefined {
+  const algorithm = digestAlgorithm(digest);
+  return algorithm === 'sha256' || algorithm === 'git-sha1' ? algorithm : undefined;
+}
+
 /** Whether the bytes can be checked against the digest. */
 export function isVerifiable(digest: Digest): boolean {
-  return digestAlgorithm(digest) !== 'origin';
+  return contentAlgorithm(digest) !== undefined;
 }
 
 /** Identity of content whose origin publishes no hash: where it is, at which version, how large. */
@@ -55,7 +69,7 @@ export interface ContentHasher {
   digest(): Digest;
 }
 
-export function createContentHasher(algorithm: 'sha256' | 'git-sha1', sizeBytes: number): ContentHasher {
+export function createContentHasher(algorithm: ContentAlgorithm, sizeBytes: number): ContentHasher {
   const hash: Hash = createHash(algorithm === 'sha256' ? 'sha256' : 'sha1');
   if (algorithm === 'git-sha1') hash.update(`blob ${sizeBytes}\0`);
   return {
@@ -64,7 +78,7 @@ export function createContentHasher(algorithm: 'sha256' | 'git-sha1', sizeBytes:
   };
 }
 
-export function digestOf(algorithm: 'sha256' | 'git-sha1', bytes: Uint8Array): Digest {
+export function digestOf(algorithm: ContentAlgorithm, bytes: Uint8Array): Digest {
   const hasher = createContentHasher(algorithm, bytes.length);
   hasher.update(bytes);
   return hasher.digest();

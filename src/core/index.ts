@@ -12,6 +12,7 @@ export * from './error.ts';
 export * from './error-table.ts';
 export * from './ids.ts';
 export * from './manifest.ts';
+export * from './pack.ts';
 export * from './peer-info.ts';
 export * from './piece.ts';
 export * from './piece-map.ts';

@@ -3,7 +3,7 @@
 // so `decodeManifest` checks everything.
 
 import { createHash } from 'node:crypto';
-import { type Digest, parseDigest } from './digest.ts';
+import { type Digest, digestAlgorithm, parseDigest } from './digest.ts';
 import { AnaxError } from './error.ts';
 import type { SnapshotId } from './ids.ts';
 import { isPieceLength, MAX_BLOB_BYTES, pieceLengthFor } from './piece.ts';
@@ -65,6 +65,8 @@ function checkFile(file: ManifestFile, sizes: Map<Digest, number>): void {
   if (!Number.isSafeInteger(sizeBytes) || sizeBytes < 0 || sizeBytes > MAX_BLOB_BYTES) {
     throw new AnaxError('limit_exceeded', `${path} has ${sizeBytes} bytes; the limit is ${MAX_BLOB_BYTES}`);
   }
+  if (digestAlgorithm(digest) === 'pack')
+    throw new AnaxError('listing_unsafe', `${path} has the digest of a pack`);
   const known = sizes.get(digest);
   if (known !== undefined && known !== sizeBytes) {
     throw new AnaxError('listing_unsafe', `${path}: one digest with two sizes, ${known} and ${sizeBytes}`);

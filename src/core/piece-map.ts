@@ -1,9 +1,11 @@
-// The piece space of a snapshot: all pieces of all its distinct blobs, numbered in one row. Swarms speak of piece
-// numbers only; this maps them to a blob and a place in it. Empty blobs have no pieces and are not in it.
+// The piece space of a snapshot: all pieces of all its distinct blobs, numbered in one row, its small files packed.
+// Swarms speak of piece numbers only; this maps them to a blob and a place in it. Empty files have no pieces and are
+// not in it.
 
 import { assert } from './assert.ts';
 import type { Digest } from './digest.ts';
 import type { Manifest } from './manifest.ts';
+import { type BlobPart, type PackedBlob, packSmallBlobs } from './pack.ts';
 import { type Geometry, pieceCount, pieceSize } from './piece.ts';
 import type { Range } from './ranges.ts';
 
@@ -15,6 +17,8 @@ export interface BlobSpec extends Geometry {
 export interface MappedBlob extends BlobSpec {
   /** The blob's pieces are the snapshot's pieces of this range. */
   readonly pieces: Range;
+  /** The files of a pack. */
+  readonly parts?: readonly BlobPart[];
 }
 
 /** Where a snapshot's piece is. */
@@ -31,24 +35,25 @@ export const MAX_PIECES = 1024 * 1024;
 export class PieceMap {
   readonly blobs: readonly MappedBlob[];
   readonly pieceCount: number;
-  readonly #byDigest: ReadonlyMap<Digest, MappedBlob>;
+  /** By the digest of the blob, or of a file in it. */
+  readonly #byContent = new Map<Digest, MappedBlob>();
 
   constructor(manifest: Manifest) {
-    const byDigest = new Map<Digest, MappedBlob>();
     let next = 0;
-    for (const { digest, sizeBytes, pieceLengthBytes } of manifest.files) {
-      if (sizeBytes === 0 || byDigest.has(digest)) continue;
-      const end = next + pieceCount({ sizeBytes, pieceLengthBytes });
-      byDigest.set(digest, { digest, sizeBytes, pieceLengthBytes, pieces: { start: next, end } });
-      next = end;
-    }
-    this.#byDigest = byDigest;
-    this.blobs = [...byDigest.values()];
+    this.blobs = packSmallBlobs(distinctBlobs(manifest)).map((blob) => {
+      const pieces = { start: next, end: next + pieceCount(blob) };
+      next = pieces.end;
+      return { ...blob, pieces };
+    });
     this.pieceCount = next;
+    for (const blob of this.blobs) {
+      for (const { digest } of blob.parts ?? [blob]) this.#byContent.set(digest, blob);
+    }
   }
 
-  blob(digest: Digest): MappedBlob | undefined {
-    return this.#byDigest.get(digest);
+  /** The blob that a file is, or the pack that it is in. */
+  blobWith(content: Digest): MappedBlob | undefined {
+    return this.#byContent.get(content);
   }
 
   locate(piece: number): PieceAddress {
@@ -77,4 +82,12 @@ export class PieceMap {
     assert(blob, 'a map with pieces has blobs');
     return blob;
   }
+}
+
+function distinctBlobs({ files }: Manifest): PackedBlob[] {
+  const byDigest = new Map<Digest, PackedBlob>();
+  for (const { digest, sizeBytes, pieceLengthBytes } of files) {
+    if (sizeBytes > 0 && !byDigest.has(digest)) byDigest.set(digest, { digest, sizeBytes, pieceLengthBytes });
+  }
+  return [...byDigest.values()];
 }

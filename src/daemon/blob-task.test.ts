@@ -37,7 +37,7 @@ test('a blob that the store has complete is complete at once', async () => {
   await filled.open.commit([]);
   const task = new BlobTask(mappedOf(blob), filled.open, 'model.bin');
   assert.equal(task.status, 'complete');
-  await task.settled;
+  await task.fileSettled(task.mapped.digest);
 });
 
 test('held bytes count the last, shorter piece as what it is', async () => {
@@ -55,7 +55,7 @@ test('a failure is final, and nobody has to wait for it', async () => {
   task.fail(new AnaxError('disk_full', 'second'));
   assert.equal(task.status, 'failed');
   assert.equal(task.isSettled, true);
-  await assert.rejects(task.settled, (error) => hasCode(error, 'digest_mismatch'));
+  await assert.rejects(task.fileSettled(task.mapped.digest), (error) => hasCode(error, 'digest_mismatch'));
 });
 
 test('a blob that is complete does not fail any more', async () => {
@@ -63,7 +63,7 @@ test('a blob that is complete does not fail any more', async () => {
   task.complete();
   task.fail(new AnaxError('disk_full'));
   assert.equal(task.status, 'complete');
-  await task.settled;
+  await task.fileSettled(task.mapped.digest);
 });
 
 test('the root depends on every piece and on their order, and on nothing else', async () => {

@@ -5,10 +5,11 @@
 import {
   AnaxError,
   assert,
-  createContentHasher,
+  contentAlgorithm,
   type Digest,
   digestAlgorithm,
   digestHex,
+  digestOf,
   isVerifiable,
   type MappedBlob,
   MiB,
@@ -35,6 +36,8 @@ export class BlobTask {
   whole: WholeDigests | undefined;
   /** Whether it was complete and lost pieces, which are being fetched again. */
   isDamaged = false;
+  /** Why files of a pack can't be had; the others can. */
+  readonly #fileErrors = new Map<Digest, AnaxError>();
   #settled = Promise.withResolvers<void>();
 
   constructor(mapped: MappedBlob, open: OpenBlob, path: string) {
@@ -85,6 +88,22 @@ export class BlobTask {
     this.status = 'failed';
     this.error = error;
     this.#settled.reject(error);
+  }
+
+  /** A file of the pack is not to be had. The first reason stays. */
+  failFile(digest: Digest, error: AnaxError): void {
+    if (!this.#fileErrors.has(digest)) this.#fileErrors.set(digest, error);
+  }
+
+  get hasFailed(): boolean {
+    return this.status === 'failed' || this.#fileErrors.size > 0;
+  }
+
+  /** Resolves when the file, the blob itself or one of a pack, is complete; rejects with why it can't be. */
+  async fileSettled(digest: Digest): Promise<void> {
+    await this.#settled.promise;
+    const error = this.#fileErrors.get(digest);
+    if (error) throw error;
   }
 
   get isSmall(): boolean {
@@ -152,10 +171,15 @@ export function errorOfVerdict(path: string, expected: Digest, verdict: Verdict)
   return mismatch(path, expected, actual);
 }
 
+/** Throws `digest_mismatch` unless the bytes are what the digest says, where it says something of them. */
+export function checkContent(path: string, digest: Digest, bytes: Uint8Array): void {
+  const algorithm = contentAlgorithm(digest);
+  if (!algorithm) return;
+  const actual = digestOf(algorithm, bytes);
+  if (actual !== digest) throw mismatch(path, digest, actual);
+}
+
 /** An empty file has no pieces to transfer, but its published digest is checked all the same. */
 export function checkEmptyFile(path: string, digest: Digest): void {
-  const algorithm = digestAlgorithm(digest);
-  if (algorithm === 'origin') return;
-  const actual = createContentHasher(algorithm, 0).digest();
-  if (actual !== digest) throw mismatch(path, digest, actual);
+  checkContent(path, digest, new Uint8Array(0));
 }

@@ -13,9 +13,10 @@ import type { BlobSelector, CacheListing, RemoveResult, SnapshotEntry } from '..
 export function listCache(store: BlobStore, format: (snapshot: StoredSnapshot) => string): CacheListing {
   const blobs = store.list();
   const held = new Map(
-    blobs.flatMap((blob) =>
-      [blob.digest, ...blob.aliases].map((digest) => [digest, blob.heldBytes] as const),
-    ),
+    blobs.flatMap((blob) => [
+      ...[blob.digest, ...blob.aliases].map((digest) => [digest, blob.heldBytes] as const),
+      ...blob.parts.flatMap((part) => part.digests.map((digest) => [digest, part.sizeBytes] as const)),
+    ]),
   );
   return {
     blobs: blobs.map(({ digest, sizeBytes, heldBytes, state, aliases, lastUsedAtMs }) => ({
@@ -55,11 +56,16 @@ export function selectBlobs(store: BlobStore, target: BlobSelector | undefined):
   const all = store.list();
   if (!target) return all;
   const digests = target.kind === 'digest' ? [target.digest] : digestsOf(store, target.snapshotId);
-  const found = all.filter((blob) => [blob.digest, ...blob.aliases].some((name) => digests.includes(name)));
+  const found = all.filter((blob) => namesIn(blob).some((name) => digests.includes(name)));
   if (found.length === 0) {
     throw new AnaxError('blob_not_found', target.kind === 'digest' ? target.digest : target.snapshotId);
   }
   return found;
+}
+
+/** Everything that a blob is known by: what is inside it, too. */
+export function namesIn({ digest, aliases, parts }: StoredBlob): Digest[] {
+  return [digest, ...aliases, ...parts.flatMap(({ digests }) => digests)];
 }
 
 function digestsOf(store: BlobStore, head: string): Digest[] {
@@ -78,7 +84,7 @@ export async function removeFromCache(
   const wanted = selectBlobs(store, target).filter(
     (blob) => target.kind === 'digest' || !isShared(store, blob, target),
   );
-  await release(new Set(wanted.flatMap(({ digest, aliases }) => [digest, ...aliases])));
+  await release(new Set(wanted.flatMap(namesIn)));
   let blobs = 0;
   let freedBytes = 0;
   for (const { digest, heldBytes } of wanted) {
@@ -92,10 +98,10 @@ export async function removeFromCache(
 /** Whether another snapshot than the one that is removed has the blob. */
 function isShared(
   store: BlobStore,
-  { digest, aliases }: StoredBlob,
+  blob: StoredBlob,
   { snapshotId }: { readonly snapshotId: string },
 ): boolean {
-  const names = new Set([digest, ...aliases]);
+  const names = new Set(namesIn(blob));
   return store
     .snapshots()
     .some(

@@ -3,20 +3,26 @@
 
 import {
   AnaxError,
+  type BlobPart,
   type Credentials,
+  type Digest,
   type ErrorRecord,
   hasCode,
   isAbortError,
   type ListedFile,
+  MIN_PIECE_LENGTH_BYTES,
   type Range,
   type ReaderGrant,
   signPiece,
   toAnaxError,
   toErrorRecord,
 } from '../core/index.ts';
-import type { BlobTask } from './blob-task.ts';
-import { runOriginRead } from './origin-read.ts';
-import { isDiskError, locateTask, type SwarmContext } from './swarm-context.ts';
+import { DEFAULT_SWARM_LIMITS } from '../swarm/index.ts';
+import { type BlobTask, checkContent } from './blob-task.ts';
+import { type OriginReadJob, runOriginRead } from './origin-read.ts';
+import { readGood } from './packs.ts';
+import { Slots } from './slots.ts';
+import { isDiskError, locateTask, pathOf, type SwarmContext } from './swarm-context.ts';
 
 /** Callers whose credentials are kept for reading the origin. */
 const MAX_CREDENTIALS = 16;
@@ -28,6 +34,9 @@ export interface OriginHandlers {
   readonly reject: (task: BlobTask, error: AnaxError) => Promise<void>;
   readonly onDiskError: (error: AnaxError) => void;
 }
+
+/** What of which file is read, and who takes it. */
+type OriginCut = Pick<OriginReadJob, 'file' | 'pieceLengthBytes' | 'firstPiece' | 'endPiece' | 'onPiece'>;
 
 /** Errors that concern one file. Any other would be met by the next file as well, and ends the lease. */
 function isFileError(error: AnaxError): boolean {
@@ -43,6 +52,8 @@ export class OriginSide {
   readonly #context: SwarmContext;
   readonly #handlers: OriginHandlers;
   readonly #credentials: Credentials[] = [];
+  /** Files that are read at once. */
+  readonly #slots: Slots;
   readonly #reads = new Map<BlobTask, Set<AbortController>>();
   /** The pieces of each running read. */
   readonly #running = new Map<number, Range>();
@@ -53,6 +64,7 @@ export class OriginSide {
   constructor(context: SwarmContext, handlers: OriginHandlers) {
     this.#context = context;
     this.#handlers = handlers;
+    this.#slots = new Slots(context.deps.limits.originReads ?? DEFAULT_SWARM_LIMITS.originReads);
     this.#gate.resolve();
   }
 
@@ -116,7 +128,8 @@ export class OriginSide {
     let error: ErrorRecord | undefined;
     try {
       const signal = AbortSignal.any([abort.signal, this.#context.signal]);
-      await this.#readWithAnyCredentials(task, readId, signal);
+      const { parts } = task.mapped;
+      await (parts ? this.#readPack(task, parts, signal) : this.#readBlob(task, readId, signal));
     } catch (thrown) {
       error = await this.#explain(task, thrown);
     } finally {
@@ -136,51 +149,89 @@ export class OriginSide {
     return undefined;
   }
 
-  async #readWithAnyCredentials(task: BlobTask, readId: number, signal: AbortSignal): Promise<void> {
+  async #withAnyCredentials(read: (credentials: Credentials) => Promise<void>): Promise<void> {
     const callers = this.#credentials.length > 0 ? [...this.#credentials] : [{}];
     const last = callers.pop() ?? {};
     for (const credentials of callers) {
       try {
-        await this.#readAs(credentials, task, readId, signal);
+        await read(credentials);
         return;
       } catch (error) {
         if (!isAccessError(error)) throw error;
       }
     }
-    await this.#readAs(last, task, readId, signal);
+    await read(last);
   }
 
-  async #readAs(
-    credentials: Credentials,
-    task: BlobTask,
-    readId: number,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { deps, snapshot, counters } = this.#context;
+  async #readBlob(task: BlobTask, readId: number, signal: AbortSignal): Promise<void> {
     const { mapped } = task;
     const first = mapped.pieces.start;
-    await runOriginRead({
-      source: deps.source,
-      ref: snapshot.ref,
-      file: this.#fileOf(task),
+    const cut = {
+      file: this.#fileWith(mapped.digest),
       pieceLengthBytes: mapped.pieceLengthBytes,
       firstPiece: (this.#running.get(readId)?.start ?? first) - first,
       endPiece: () => (this.#running.get(readId)?.end ?? first) - first,
-      credentials,
-      clock: deps.clock,
-      signal,
-      mayRead: () => this.#gate.promise,
-      onBytes: async (bytes) => {
-        counters.fromOrigin += bytes;
-        await deps.pace(bytes, signal);
-      },
-      onPiece: (index, bytes) => this.#store(task, index, bytes),
-    });
+      onPiece: (index: number, bytes: Buffer) => this.#store(task, index, bytes),
+    };
+    await this.#readFile(cut, signal);
   }
 
-  #fileOf(task: BlobTask): ListedFile {
-    const file = this.#context.snapshot.manifest.files.find(({ digest }) => digest === task.mapped.digest);
-    if (!file) throw new AnaxError('internal', `no file has the content of ${task.path}`);
+  /** Reads the files of a pack one by one. One that the origin does not have, or has wrong, fails alone. */
+  async #readPack(task: BlobTask, parts: readonly BlobPart[], signal: AbortSignal): Promise<void> {
+    const pack = Buffer.alloc(task.mapped.sizeBytes);
+    const failed = new AbortController();
+    const either = AbortSignal.any([signal, failed.signal]);
+    const reads = parts.map(async (part) => {
+      try {
+        await this.#readPart(part, pack, either);
+      } catch (error) {
+        if (error instanceof AnaxError && isFileError(error)) {
+          task.failFile(part.digest, withFile(error, pathOf(this.#context, part.digest)));
+        } else failed.abort(error);
+      }
+    });
+    await Promise.all(reads);
+    either.throwIfAborted();
+    await this.#store(task, 0, pack);
+  }
+
+  async #readPart({ digest, offsetBytes }: BlobPart, pack: Buffer, signal: AbortSignal): Promise<void> {
+    const held = await readGood(this.#context.deps.store, digest);
+    if (held) held.copy(pack, offsetBytes);
+    if (held) return;
+    const file = this.#fileWith(digest);
+    const whole = { pieceLengthBytes: MIN_PIECE_LENGTH_BYTES, firstPiece: 0, endPiece: () => 1 };
+    const onPiece = async (_: number, bytes: Buffer): Promise<void> => {
+      checkContent(file.path, digest, bytes);
+      bytes.copy(pack, offsetBytes);
+    };
+    await this.#readFile({ ...whole, file, onPiece }, signal);
+  }
+
+  async #readFile(cut: OriginCut, signal: AbortSignal): Promise<void> {
+    const { deps, snapshot, counters } = this.#context;
+    await this.#slots.run(() =>
+      this.#withAnyCredentials((credentials) =>
+        runOriginRead({
+          ...cut,
+          source: deps.source,
+          ref: snapshot.ref,
+          credentials,
+          clock: deps.clock,
+          signal,
+          mayRead: () => this.#gate.promise,
+          onBytes: async (bytes) => {
+            counters.fromOrigin += bytes;
+            await deps.pace(bytes, signal);
+          },
+        }),
+      ),
+    );
+  }
+
+  #fileWith(content: Digest): ListedFile {
+    const file = this.#context.snapshot.manifest.files.find(({ digest }) => digest === content);
+    if (!file) throw new AnaxError('internal', `no file has the content ${content}`);
     return file;
   }
 

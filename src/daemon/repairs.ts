@@ -16,6 +16,7 @@ import {
   toErrorRecord,
 } from '../core/index.ts';
 import type { BlobTask } from './blob-task.ts';
+import { namesIn } from './cache-control.ts';
 import { checkPiece } from './piece-check.ts';
 import type { Sessions } from './sessions.ts';
 import type { SwarmSession } from './swarm-session.ts';
@@ -32,7 +33,7 @@ export interface RepairDeps {
   readonly logger: Logger;
 }
 
-/** A blob that lost pieces; `names` are all its digests of when it was complete. */
+/** A blob that lost pieces; `names` are all its digests, and those of its parts, of when it was complete. */
 export interface DamagedBlob {
   readonly digest: Digest;
   readonly names: readonly Digest[];
@@ -120,7 +121,7 @@ export class Repairs {
   /** One that lacks nothing but this blob: more than was there is not to be fetched. */
   #snapshotFor({ names }: DamagedBlob): StoredSnapshot {
     const complete = this.#deps.store.list().filter(({ state }) => state === 'complete');
-    const held = new Set([...complete.flatMap((blob) => [blob.digest, ...blob.aliases]), ...names]);
+    const held = new Set([...complete.flatMap(namesIn), ...names]);
     const snapshot = this.#deps.store.snapshots().find(({ manifest: { files } }) => {
       const wanted = files.filter(({ sizeBytes }) => sizeBytes > 0);
       return (

@@ -1,76 +1,11 @@
 import assert from 'node:assert/strict';
-import { type TestContext, test } from 'node:test';
-import {
-  AnaxError,
-  createIdentity,
-  createManifest,
-  hasCode,
-  type Identity,
-  type PeerInfo,
-  Secret,
-  type StoredSnapshot,
-  silentLogger,
-} from '../core/index.ts';
-import { createLocalScheduler } from '../scheduler-server/index.ts';
-import { systemClock } from '../system/index.ts';
-import { FakeSource } from '../testing/fake-source/index.ts';
-import { MemoryBlobStore } from '../testing/memory-store/index.ts';
-import { testPieceHash } from '../testing/store-conformance/index.ts';
-import { PeerLinks } from './peer-links.ts';
-import { Sessions } from './sessions.ts';
-import { Uploads } from './uploads.ts';
+import { test } from 'node:test';
+import { AnaxError, hasCode, KiB, Secret } from '../core/index.ts';
+import { hostOf } from './session-fixture.ts';
 
-const FILES = { 'a.bin': Buffer.alloc(100, 1), 'b.bin': Buffer.alloc(200, 2) };
-
-function infoOf({ id, publicKey }: Identity): PeerInfo {
-  return { id, publicKey, host: '', port: 0, role: 'peer', zone: '', hostname: 'h', version: 't' };
-}
-
-/** A host on its own: real sessions over a store in memory, its own scheduler, and a hub in memory. */
-async function hostOf(context: TestContext, keepServing: boolean) {
-  const identity = createIdentity();
-  const [store, source, logger] = [new MemoryBlobStore(), new FakeSource(FILES), silentLogger];
-  const links = new PeerLinks({
-    identity,
-    logger,
-    ownerOf: async () => undefined,
-    call: async () => new Uint8Array(),
-    onPeerGone: () => undefined,
-    nowMs: () => Date.now(),
-  });
-  const common = { identity, clock: systemClock, random: Math.random };
-  const scheduler = createLocalScheduler({ ...common, self: infoOf(identity), tickMs: 20 });
-  const sessions = new Sessions({
-    deps: () => ({
-      ...common,
-      store,
-      source,
-      logger,
-      links,
-      scheduler,
-      hash: testPieceHash,
-      uploads: new Uploads(logger),
-      limits: {},
-      pace: async () => undefined,
-      invite: async () => undefined,
-      onDamage: async () => undefined,
-    }),
-    keepServing,
-    stored: (id) => store.snapshot(id),
-    logger,
-  });
-  scheduler.onMessage((message) => sessions.onScheduler(message));
-  await scheduler.start();
-  context.after(async () => {
-    await sessions.stop();
-    await scheduler.stop();
-    await links.stop();
-  });
-  const manifest = createManifest(source.listed());
-  const snapshot: StoredSnapshot = { id: manifest.id, ref: source.pinned(), manifest };
-  await store.putSnapshot(snapshot, 'key');
-  return { sessions, store, source, snapshot };
-}
+/** Too large for a pack. */
+const [A_BYTES, B_BYTES] = [300 * KiB, 400 * KiB];
+const FILES = { 'a.bin': Buffer.alloc(A_BYTES, 1), 'b.bin': Buffer.alloc(B_BYTES, 2) };
 
 type Host = Awaited<ReturnType<typeof hostOf>>;
 
@@ -87,17 +22,17 @@ function digestAt({ snapshot }: Host, at: number) {
 }
 
 test('a use gets what the snapshot has, and what it moved is still counted after its end', async (context) => {
-  const host = await hostOf(context, false);
+  const host = await hostOf(context, false, FILES);
   const use = await fetchAll(host);
   assert.equal(host.store.list().filter(({ state }) => state === 'complete').length, 2);
-  assert.deepEqual(host.sessions.totals(), { fromPeers: 0, fromOrigin: 300 });
+  assert.deepEqual(host.sessions.totals(), { fromPeers: 0, fromOrigin: A_BYTES + B_BYTES });
   await use.release();
   assert.deepEqual([...host.sessions.all()], []);
-  assert.deepEqual(host.sessions.totals(), { fromPeers: 0, fromOrigin: 300 });
+  assert.deepEqual(host.sessions.totals(), { fromPeers: 0, fromOrigin: A_BYTES + B_BYTES });
 });
 
 test('downloads of one snapshot share a session, which ends with the last of them', async (context) => {
-  const host = await hostOf(context, false);
+  const host = await hostOf(context, false, FILES);
   const [one, two] = await Promise.all([fetchAll(host), fetchAll(host)]);
   assert.equal(one.session, two.session);
   assert.equal(host.source.ranges.length, 2);
@@ -109,7 +44,7 @@ test('downloads of one snapshot share a session, which ends with the last of the
 });
 
 test('a host that serves others keeps the session, until it is told to let go of the blobs', async (context) => {
-  const host = await hostOf(context, true);
+  const host = await hostOf(context, true, FILES);
   const use = await fetchAll(host);
   await host.sessions.endIdle(new Set([digestAt(host, 0)]));
   assert.equal([...host.sessions.all()].length, 1, 'in use');
@@ -122,17 +57,17 @@ test('a host that serves others keeps the session, until it is told to let go of
 });
 
 test('who asks for a snapshot that is known here wakes a session; for another there is none', async (context) => {
-  const host = await hostOf(context, true);
+  const host = await hostOf(context, true, FILES);
   const session = await host.sessions.serve(host.snapshot.id);
   assert.equal(session?.snapshot.id, host.snapshot.id);
   assert.equal(await host.sessions.serve('ff'.repeat(32) as typeof host.snapshot.id), undefined);
-  const command = await hostOf(context, false);
+  const command = await hostOf(context, false, FILES);
   assert.equal(await command.sessions.serve(command.snapshot.id), undefined);
 });
 
 test('after a file failed and all else is done, the next use begins anew', async (context) => {
-  const host = await hostOf(context, true);
-  host.source.stream = (bytes) => [bytes.length === 100 ? Buffer.alloc(100, 9) : bytes];
+  const host = await hostOf(context, true, FILES);
+  host.source.stream = (bytes) => [bytes.length === A_BYTES ? Buffer.alloc(A_BYTES, 9) : bytes];
   const use = await host.sessions.use(host.snapshot, {});
   await assert.rejects(use.session.waitFor(digestAt(host, 0)), (error) => hasCode(error, 'digest_mismatch'));
   await use.session.waitFor(digestAt(host, 1));
@@ -143,11 +78,11 @@ test('after a file failed and all else is done, the next use begins anew', async
 });
 
 test('a use that begins while another file is under way does not take it from the first', async (context) => {
-  const host = await hostOf(context, true);
+  const host = await hostOf(context, true, FILES);
   const gate = Promise.withResolvers<void>();
   const get = host.source.get.bind(host.source);
   host.source.get = async function* (ref, file, range, sourceContext) {
-    if (file.sizeBytes === 200) await gate.promise;
+    if (file.sizeBytes === B_BYTES) await gate.promise;
     else throw new AnaxError('file_not_found', file.path);
     yield* get(ref, file, range, sourceContext);
   };
@@ -162,7 +97,7 @@ test('a use that begins while another file is under way does not take it from th
 });
 
 test("a session that could not begin is in nobody's way", async (context) => {
-  const host = await hostOf(context, true);
+  const host = await hostOf(context, true, FILES);
   const open = host.store.open.bind(host.store);
   host.store.open = async () => {
     throw new AnaxError('disk_full');
@@ -175,7 +110,7 @@ test("a session that could not begin is in nobody's way", async (context) => {
 });
 
 test('a blob that was lost from the store is fetched again by the next use', async (context) => {
-  const host = await hostOf(context, true);
+  const host = await hostOf(context, true, FILES);
   await (await fetchAll(host)).release();
   const { digest, sizeBytes, pieceLengthBytes } = host.snapshot.manifest.files[0] ?? assert.fail();
   const open = await host.store.open({ digest, sizeBytes, pieceLengthBytes });
@@ -183,11 +118,11 @@ test('a blob that was lost from the store is fetched again by the next use', asy
   await open.close();
   await fetchAll(host);
   assert.equal((await host.store.find(digest))?.state, 'complete');
-  assert.deepEqual(host.sessions.totals(), { fromPeers: 0, fromOrigin: 400 });
+  assert.deepEqual(host.sessions.totals(), { fromPeers: 0, fromOrigin: 2 * A_BYTES + B_BYTES });
 });
 
 test('with several callers the one whose credentials the hub takes reads for all', async (context) => {
-  const host = await hostOf(context, true);
+  const host = await hostOf(context, true, FILES);
   const tried: (string | undefined)[] = [];
   const gate = Promise.withResolvers<void>();
   const get = host.source.get.bind(host.source);
@@ -207,7 +142,7 @@ test('with several callers the one whose credentials the hub takes reads for all
 });
 
 test('when the host stops its sessions end, those in use as well', async (context) => {
-  const host = await hostOf(context, true);
+  const host = await hostOf(context, true, FILES);
   const { session } = await fetchAll(host);
   await host.sessions.stop();
   assert.equal(session.isOpen, false);

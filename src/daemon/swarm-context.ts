@@ -73,6 +73,11 @@ export function locateTask(context: SwarmContext, piece: number): { task: BlobTa
   return { task, index };
 }
 
+/** A file of the snapshot that has this content, for messages. */
+export function pathOf({ snapshot }: SwarmContext, digest: Digest): string {
+  return snapshot.manifest.files.find((file) => file.digest === digest)?.path ?? digest;
+}
+
 /** Whether the host's own disk is the trouble: then nothing more can come in. */
 export function isDiskError(error: unknown): error is AnaxError {
   return hasCode(error, 'disk_full', 'disk_io', 'output_unwritable');

@@ -35,6 +35,7 @@ import { BlobTask } from './blob-task.ts';
 import { Exchange } from './exchange.ts';
 import { offeredPieces } from './offers.ts';
 import { OriginSide } from './origin-side.ts';
+import { fillFromStore, packName } from './packs.ts';
 import { locateTask, type SessionDeps, type SwarmContext } from './swarm-context.ts';
 import { Verdicts } from './verdicts.ts';
 
@@ -124,17 +125,18 @@ export class SwarmSession {
     return bytes;
   }
 
-  /** Resolves when a blob of the snapshot is complete; rejects with why it can't be. */
+  /** Resolves when a file of the snapshot is complete; rejects with why it can't be. */
   async waitFor(digest: Digest): Promise<void> {
-    const task = this.#context.tasks.get(digest);
+    const blob = this.#context.map.blobWith(digest);
+    const task = blob && this.#context.tasks.get(blob.digest);
     if (!task) throw new AnaxError('internal', `not in this snapshot: ${digest}`);
-    await task.settled;
+    await task.fileSettled(digest);
   }
 
   /** Whether a blob failed and nothing else is under way: then the next download starts a new session. */
   get isSpent(): boolean {
     const tasks = [...this.#context.tasks.values()];
-    return tasks.some(({ status }) => status === 'failed') && tasks.every((task) => task.isSettled);
+    return tasks.some((task) => task.hasFailed) && tasks.every((task) => task.isSettled);
   }
 
   /**
@@ -186,7 +188,10 @@ export class SwarmSession {
     const held = new Bitfield(map.pieceCount);
     const paths = new Map(snapshot.manifest.files.map((file) => [file.digest, file.path]));
     for (const blob of map.blobs) {
-      const task = new BlobTask(blob, await this.#open(blob), paths.get(blob.digest) ?? blob.digest);
+      const first = blob.parts?.[0]?.digest ?? blob.digest;
+      const name = packName(paths.get(first) ?? first, blob);
+      const task = new BlobTask(blob, await this.#open(blob), name);
+      await fillFromStore(this.#context, task);
       tasks.set(blob.digest, task);
       for (const index of task.open.held.values()) held.add(blob.pieces.start + index);
       counters.fromCache += task.heldBytes;
@@ -202,8 +207,16 @@ export class SwarmSession {
   async #open(blob: MappedBlob): Promise<OpenBlob> {
     const { store } = this.#context.deps;
     const found = await store.find(blob.digest);
-    const digest = found?.pieceLengthBytes === blob.pieceLengthBytes ? found.digest : blob.digest;
-    return store.open({ digest, sizeBytes: blob.sizeBytes, pieceLengthBytes: blob.pieceLengthBytes });
+    const isWhole = !blob.parts && !found?.pack && found?.pieceLengthBytes === blob.pieceLengthBytes;
+    const digest = isWhole ? found.digest : blob.digest;
+    const open = await store.open({
+      digest,
+      sizeBytes: blob.sizeBytes,
+      pieceLengthBytes: blob.pieceLengthBytes,
+    });
+    // A pack some of whose files were wrong when it came is fetched again.
+    if (found && found.parts.length < (blob.parts?.length ?? 0)) await open.drop([0]);
+    return open;
   }
 
   /** Grants of this scheduler are believed. */

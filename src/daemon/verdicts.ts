@@ -11,7 +11,8 @@ import {
   type Verdict,
 } from '../core/index.ts';
 import { type BlobTask, errorOfVerdict, sha256Bytes } from './blob-task.ts';
-import { isDiskError, isReader, type SwarmContext } from './swarm-context.ts';
+import { openPack } from './packs.ts';
+import { isDiskError, isReader, pathOf, type SwarmContext } from './swarm-context.ts';
 
 /** How long a full blob waits for a verdict: this, plus the time that a slow reader needs for the hash. */
 const VERDICT_PATIENCE_MS = 2_000;
@@ -52,6 +53,7 @@ export class Verdicts {
 
   /** Looks whether a blob can be settled now. Call it whenever something about the blob changed. */
   consider(task: BlobTask): void {
+    if (task.mapped.parts) return this.#considerPack(task);
     if (task.status === 'complete') return this.#vouch(task);
     if (task.status !== 'filling') return;
     if (task.verdict && !task.verdict.good) return this.#condemn(task, task.verdict);
@@ -59,6 +61,13 @@ export class Verdicts {
     if (isReader(this.#context) && !task.verdict) return this.#startCheck(task);
     if (task.verdict) return this.#acquit(task, task.verdict);
     this.#waitForVerdict(task);
+  }
+
+  #considerPack(task: BlobTask): void {
+    if (task.status !== 'filling' || !task.open.held.isFull) return;
+    task.status = 'checking';
+    const work = openPack(task, (digest) => pathOf(this.#context, digest));
+    this.#context.run(work.catch((error: unknown) => this.#failCheck(task, error)));
   }
 
   /** Starts hashing early, so that the verdict comes right after the last piece. */

@@ -12,7 +12,7 @@ import {
 } from '../core/index.ts';
 import type { VerifyEvent, VerifyRequest } from '../rpc/index.ts';
 import { RateLimiter } from '../transport/index.ts';
-import { selectBlobs } from './cache-control.ts';
+import { namesIn, selectBlobs } from './cache-control.ts';
 import { pace } from './pace.ts';
 import { checkPiece } from './piece-check.ts';
 import type { RepairOutcome, Repairs } from './repairs.ts';
@@ -63,7 +63,7 @@ export async function* verifyCache(
       badBlobs += 1;
       deps.repairs.note(digest, badPieces, 'a check of the cache');
       if (blob.state === 'complete') {
-        const names = [digest, ...blob.aliases];
+        const names = namesIn(blob);
         const until = AbortSignal.any([signal, ended.signal]);
         const outcome = deps.repairs.repair({ digest, names }, until);
         // Awaited below; an abort before that is no bug.

@@ -9,6 +9,7 @@ import {
   type OpenBlob,
   type PieceProof,
   type PieceSpan,
+  type StoredPart,
   type WholeDigests,
 } from '../core/index.ts';
 import type { SharedBlob } from './shared-blob.ts';
@@ -62,8 +63,8 @@ export class BlobHandle implements OpenBlob {
     return await this.#open().wholeDigests(signal);
   }
 
-  async commit(aliases: readonly Digest[]): Promise<void> {
-    await this.#open().commit(aliases);
+  async commit(aliases: readonly Digest[], parts?: readonly StoredPart[]): Promise<void> {
+    await this.#open().commit(aliases, parts);
   }
 
   async drop(indexes: readonly number[]): Promise<void> {

@@ -1,4 +1,5 @@
-// What the store holds, in memory: one entry a blob, partial or complete, and the way from an alias to its blob. It owns
+// What the store holds, in memory: one entry a blob, partial or complete, and the way from an alias or a part to its
+// blob. It owns
 // the index: every change of a complete blob goes there, too. A failing index is logged and otherwise ignored, since
 // it can be rebuilt.
 
@@ -9,7 +10,9 @@ import {
   type Clock,
   type Digest,
   type Logger,
+  pieceLengthFor,
   type StoredBlob,
+  type StoredPart,
 } from '../core/index.ts';
 import type { Fingerprint } from './fingerprint.ts';
 import type { IndexDatabase } from './index-database.ts';
@@ -27,8 +30,15 @@ export interface CompleteEntry {
   readonly state: 'complete';
   readonly spec: BlobSpec;
   readonly aliases: readonly Digest[];
+  readonly parts: readonly StoredPart[];
   readonly fingerprint: Fingerprint;
   lastUsedAtMs: number;
+}
+
+/** A file inside a complete pack. */
+export interface FoundPart {
+  readonly entry: CompleteEntry;
+  readonly part: StoredPart;
 }
 
 export type CatalogEntry = PartialEntry | CompleteEntry;
@@ -42,6 +52,7 @@ export class Catalog {
   readonly #logger: Logger;
   readonly #entries = new Map<Digest, CatalogEntry>();
   readonly #aliases = new Map<Digest, Digest>();
+  readonly #parts = new Map<Digest, FoundPart>();
 
   constructor(deps: { index: IndexDatabase; clock: Clock; logger: Logger }) {
     this.#index = deps.index;
@@ -62,6 +73,10 @@ export class Catalog {
 
   get(digest: Digest): CatalogEntry | undefined {
     return this.#entries.get(digest);
+  }
+
+  part(digest: Digest): FoundPart | undefined {
+    return this.#parts.get(digest);
   }
 
   entries(): IterableIterator<CatalogEntry> {
@@ -93,6 +108,7 @@ export class Catalog {
     this.#entries.set(entry.spec.digest, entry);
     if (entry.state === 'partial') return;
     for (const alias of entry.aliases) this.#aliases.set(alias, entry.spec.digest);
+    for (const part of entry.parts) for (const name of part.digests) this.#parts.set(name, { entry, part });
   }
 
   #forget(digest: Digest): void {
@@ -100,6 +116,9 @@ export class Catalog {
     this.#entries.delete(digest);
     if (entry?.state !== 'complete') return;
     for (const alias of entry.aliases) if (this.#aliases.get(alias) === digest) this.#aliases.delete(alias);
+    for (const { digests } of entry.parts) {
+      for (const name of digests) if (this.#parts.get(name)?.entry === entry) this.#parts.delete(name);
+    }
   }
 
   #save(entries: readonly CompleteEntry[]): void {
@@ -127,6 +146,23 @@ export function toStoredBlob(entry: CatalogEntry): StoredBlob {
   const { spec, state, lastUsedAtMs } = entry;
   const common = { ...spec, state, lastUsedAtMs };
   return entry.state === 'complete'
-    ? { ...common, aliases: entry.aliases, heldBytes: spec.sizeBytes }
-    : { ...common, aliases: [], heldBytes: heldBytesOf(spec, entry.held) };
+    ? { ...common, aliases: entry.aliases, parts: entry.parts, heldBytes: spec.sizeBytes }
+    : { ...common, aliases: [], parts: [], heldBytes: heldBytesOf(spec, entry.held) };
+}
+
+/** A file inside a pack, described like a blob of its own. */
+export function partAsBlob({ entry, part }: FoundPart): StoredBlob {
+  const { sizeBytes, digests } = part;
+  const [digest, ...aliases] = digests;
+  return {
+    digest,
+    sizeBytes,
+    pieceLengthBytes: pieceLengthFor(sizeBytes),
+    aliases,
+    parts: [],
+    pack: entry.spec.digest,
+    state: 'complete',
+    heldBytes: sizeBytes,
+    lastUsedAtMs: entry.lastUsedAtMs,
+  };
 }

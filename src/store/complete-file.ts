@@ -11,6 +11,7 @@ import {
   type PieceHash,
   type PieceProof,
   pieceCount,
+  type StoredPart,
   systemErrorCode,
 } from '../core/index.ts';
 import { DataFile } from './data-file.ts';
@@ -44,16 +45,18 @@ export class CompleteFile {
   readonly data: DataFile;
   readonly proofs: ProofTable;
   aliases: readonly Digest[];
+  readonly parts: readonly StoredPart[];
   fingerprint: Fingerprint;
   readonly #deps: CompleteDeps;
   #lastSave: Promise<void> = Promise.resolve();
   #nextSave: Promise<void> | undefined;
 
-  constructor(deps: CompleteDeps, data: DataFile, { spec, aliases, proofs, fingerprint }: Sidecar) {
+  constructor(deps: CompleteDeps, data: DataFile, { spec, aliases, parts, proofs, fingerprint }: Sidecar) {
     this.#deps = deps;
     this.data = data;
     this.spec = spec;
     this.aliases = aliases;
+    this.parts = parts;
     this.proofs = proofs;
     this.fingerprint = fingerprint;
   }
@@ -130,14 +133,14 @@ async function writeSidecar({ fs, layout }: CompleteDeps, sidecar: Sidecar): Pro
 export async function promote(
   deps: CompleteDeps,
   partial: PartialFile,
-  aliases: readonly Digest[],
+  names: Pick<Sidecar, 'aliases' | 'parts'>,
 ): Promise<CompleteFile> {
   const { fs, layout } = deps;
   const { spec, data, proofs } = partial;
   await partial.flush();
   const fingerprint = fingerprintOf(await data.handle.stat({ bigint: true }));
   await makeShard(fs, layout, spec.digest);
-  const complete = new CompleteFile(deps, data, { spec, aliases, proofs, fingerprint });
+  const complete = new CompleteFile(deps, data, { spec, ...names, proofs, fingerprint });
   await complete.save();
   await fs.rename(layout.partial(spec.digest), layout.blob(spec.digest));
   return complete;

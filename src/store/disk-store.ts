@@ -8,6 +8,7 @@ import {
   type BlobStore,
   type Digest,
   digestOf,
+  MAX_PACKED_BYTES,
   type MaterializeMethod,
   type MaterializeOptions,
   type OpenBlob,
@@ -17,12 +18,12 @@ import {
 } from '../core/index.ts';
 import { removeBlobFiles, removePartialFiles } from './blob-files.ts';
 import { BlobHandle } from './blob-handle.ts';
-import { type CatalogEntry, type CompleteEntry, toStoredBlob } from './catalog.ts';
+import { type CatalogEntry, type CompleteEntry, partAsBlob, toStoredBlob } from './catalog.ts';
 import { loadComplete } from './complete-file.ts';
 import { fingerprintOf, sameFingerprint } from './fingerprint.ts';
 import { KeyedLock } from './gate.ts';
 import type { IndexDatabase } from './index-database.ts';
-import { materializeEmpty, materializeFile } from './materialize.ts';
+import { materializeBytes, materializeFile } from './materialize.ts';
 import type { OwnerLock } from './owner-lock.ts';
 import { createPartial, loadPartial, type PartialFile, sameSpec } from './partial-file.ts';
 import { Room, type RoomOptions } from './room.ts';
@@ -181,7 +182,30 @@ export class DiskStore implements DiskBlobStore {
 
   async find(digest: Digest): Promise<StoredBlob | undefined> {
     const entry = await this.#findChecked(digest);
-    return entry && toStoredBlob(entry);
+    if (entry) return toStoredBlob(entry);
+    const found = this.#deps.catalog.part(digest);
+    if (!found || !(await this.#findChecked(found.entry.spec.digest))) return undefined;
+    // The check may have found the pack damaged.
+    const still = this.#deps.catalog.part(digest);
+    return still && partAsBlob(still);
+  }
+
+  async readSmall(digest: Digest): Promise<Buffer | undefined> {
+    const { catalog } = this.#deps;
+    const own = catalog.get(catalog.resolve(digest));
+    const { entry, part } = catalog.part(digest) ?? { entry: own, part: undefined };
+    if (entry?.state !== 'complete') return undefined;
+    const { offsetBytes, sizeBytes } = part ?? { offsetBytes: 0, sizeBytes: entry.spec.sizeBytes };
+    if (sizeBytes > MAX_PACKED_BYTES) return undefined;
+    const open = await this.open(entry.spec);
+    try {
+      if (!open.held.has(0)) return undefined;
+      const bytes = Buffer.allocUnsafe(sizeBytes);
+      await open.read(0, offsetBytes, bytes);
+      return bytes;
+    } finally {
+      await open.close();
+    }
   }
 
   async #findChecked(digest: Digest): Promise<CompleteEntry | undefined> {
@@ -236,9 +260,9 @@ export class DiskStore implements DiskBlobStore {
 
   async materialize(digest: Digest, target: string, options: MaterializeOptions): Promise<MaterializeMethod> {
     const { fs, layout } = this.#deps;
-    if (EMPTY_DIGESTS.has(digest)) return await materializeEmpty(fs, target, options);
+    if (EMPTY_DIGESTS.has(digest)) return await materializeBytes(fs, new Uint8Array(0), target, options);
     const entry = await this.#findChecked(digest);
-    if (!entry) throw new AnaxError('blob_not_found', digest);
+    if (!entry) return await this.#materializePart(digest, target, options);
     const key = entry.spec.digest;
     this.#reading.set(key, (this.#reading.get(key) ?? 0) + 1);
     try {
@@ -248,6 +272,16 @@ export class DiskStore implements DiskBlobStore {
       if (left > 0) this.#reading.set(key, left);
       else this.#reading.delete(key);
     }
+  }
+
+  async #materializePart(
+    digest: Digest,
+    target: string,
+    options: MaterializeOptions,
+  ): Promise<MaterializeMethod> {
+    const bytes = this.#deps.catalog.part(digest) && (await this.readSmall(digest));
+    if (!bytes) throw new AnaxError('blob_not_found', digest);
+    return await materializeBytes(this.#deps.fs, bytes, target, options);
   }
 
   // oxlint-disable-next-line typescript/require-await -- the port is asynchronous, SQLite here is not

@@ -10,12 +10,13 @@ import {
   encodeManifest,
   type PinnedRef,
   type SnapshotId,
+  type StoredPart,
   type StoredSnapshot,
 } from '../core/index.ts';
 import type { Fingerprint } from './fingerprint.ts';
 
 /** Raised with each change of the tables: an index of another version is dropped and rebuilt. */
-const SCHEMA_VERSION = 1;
+const SCHEMA_VERSION = 2;
 
 const SCHEMA = `
   CREATE TABLE blobs (
@@ -24,6 +25,10 @@ const SCHEMA = `
   ) STRICT, WITHOUT ROWID;
   CREATE TABLE aliases (
     digest TEXT NOT NULL REFERENCES blobs ON DELETE CASCADE, alias TEXT NOT NULL, PRIMARY KEY (digest, alias)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE parts (
+    blob TEXT NOT NULL REFERENCES blobs ON DELETE CASCADE, offset INTEGER NOT NULL, size INTEGER NOT NULL,
+    digests TEXT NOT NULL, PRIMARY KEY (blob, offset)
   ) STRICT, WITHOUT ROWID;
   CREATE TABLE snapshots (id TEXT PRIMARY KEY, ref TEXT NOT NULL, manifest BLOB NOT NULL) STRICT;
   CREATE TABLE refs (ref_key TEXT PRIMARY KEY, id TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -40,6 +45,7 @@ export interface IndexedBlob {
   readonly sizeBytes: number;
   readonly pieceLengthBytes: number;
   readonly aliases: readonly Digest[];
+  readonly parts: readonly StoredPart[];
   readonly lastUsedAtMs: number;
   readonly fingerprint: Fingerprint;
 }
@@ -72,14 +78,18 @@ export class IndexDatabase {
   }
 
   blobs(): IndexedBlob[] {
-    const aliases = new Map<string, Digest[]>();
-    for (const row of this.#prepare('SELECT digest, alias FROM aliases').iterate()) {
-      const of = String(row['digest']);
-      aliases.set(of, [...(aliases.get(of) ?? []), row['alias'] as Digest]);
-    }
+    const aliases = Map.groupBy(
+      this.#prepare('SELECT digest, alias FROM aliases').all(),
+      (row) => row['digest'],
+    );
+    const parts = Map.groupBy(this.#prepare('SELECT * FROM parts').all(), (row) => row['blob']);
     return this.#prepare('SELECT * FROM blobs')
       .all()
-      .map((row) => toIndexedBlob(row, aliases));
+      .map((row) => ({
+        ...toIndexedFile(row),
+        aliases: (aliases.get(row['digest'] ?? null) ?? []).map((of) => of['alias'] as Digest),
+        parts: (parts.get(row['digest'] ?? null) ?? []).map(toPart),
+      }));
   }
 
   putBlobs(blobs: readonly IndexedBlob[]): void {
@@ -88,7 +98,8 @@ export class IndexDatabase {
     });
   }
 
-  #putBlob({ digest, sizeBytes, pieceLengthBytes, aliases, lastUsedAtMs, fingerprint }: IndexedBlob): void {
+  #putBlob(blob: IndexedBlob): void {
+    const { digest, sizeBytes, pieceLengthBytes, aliases, parts, lastUsedAtMs, fingerprint } = blob;
     this.#prepare('INSERT OR REPLACE INTO blobs VALUES (?, ?, ?, ?, ?, ?)').run(
       digest,
       sizeBytes,
@@ -99,6 +110,10 @@ export class IndexDatabase {
     );
     for (const alias of aliases)
       this.#prepare('INSERT OR IGNORE INTO aliases VALUES (?, ?)').run(digest, alias);
+    for (const part of parts) {
+      const insert = this.#prepare('INSERT OR IGNORE INTO parts VALUES (?, ?, ?, ?)');
+      insert.run(digest, part.offsetBytes, part.sizeBytes, part.digests.join(' '));
+    }
   }
 
   removeBlobs(digests: readonly Digest[]): void {
@@ -171,14 +186,21 @@ export class IndexDatabase {
   }
 }
 
-function toIndexedBlob(row: Record<string, unknown>, aliases: ReadonlyMap<string, Digest[]>): IndexedBlob {
+function toPart(row: Record<string, unknown>): StoredPart {
+  return {
+    digests: String(row['digests']).split(' ') as [Digest, ...Digest[]],
+    offsetBytes: Number(row['offset']),
+    sizeBytes: Number(row['size']),
+  };
+}
+
+function toIndexedFile(row: Record<string, unknown>): Omit<IndexedBlob, 'aliases' | 'parts'> {
   const digest = row['digest'] as Digest;
   const sizeBytes = Number(row['size']);
   return {
     digest,
     sizeBytes,
     pieceLengthBytes: Number(row['piece_length']),
-    aliases: aliases.get(digest) ?? [],
     lastUsedAtMs: Number(row['last_used_ms']),
     fingerprint: { sizeBytes, mtimeNs: String(row['mtime_ns']), inode: String(row['inode']) },
   };

@@ -11,7 +11,7 @@ import {
   systemErrorCode,
   toAnaxError,
 } from '../core/index.ts';
-import { removeFile, type StoreFs } from './store-fs.ts';
+import { removeFile, type StoreFs, writeFully } from './store-fs.ts';
 
 /**
  * Throws `output_exists` where the target exists and is neither to be replaced nor the very same file, `disk_full`,
@@ -32,15 +32,21 @@ export async function materializeFile(
   });
 }
 
-/** An empty file: there is nothing to link to. */
-export async function materializeEmpty(
+/** A file that has no file of its own in the store, so that there is nothing to link to: an empty one, or one in a pack. */
+export async function materializeBytes(
   fs: StoreFs,
+  bytes: Uint8Array,
   target: string,
   options: MaterializeOptions,
 ): Promise<MaterializeMethod> {
   return await install(fs, target, options, async (temporary) => {
     const file = await fs.open(temporary, 'wx', 0o644);
-    await file.close();
+    try {
+      await writeFully(file, bytes, 0);
+      await file.datasync();
+    } finally {
+      await file.close();
+    }
     return 'copy';
   });
 }

@@ -73,9 +73,9 @@ async function recoverBlobs(
   for (const [digest, what] of found) {
     const sidecar = what === 'both' ? await readSidecar(fs, layout, digest) : undefined;
     if (sidecar) {
-      const { spec, aliases, fingerprint } = sidecar;
+      const { spec, aliases, parts, fingerprint } = sidecar;
       await fs.chmod(layout.blob(digest), 0o444);
-      entries.push({ state: 'complete', spec, aliases, fingerprint, lastUsedAtMs: clock.now() });
+      entries.push({ state: 'complete', spec, aliases, parts, fingerprint, lastUsedAtMs: clock.now() });
     } else {
       if (what !== 'sidecar') logger.warn('a blob without a readable sidecar is removed', { digest });
       await removeFile(fs, layout.blob(digest));

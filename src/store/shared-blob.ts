@@ -14,6 +14,7 @@ import {
   type PieceSpan,
   pieceCount,
   pieceSize,
+  type StoredPart,
   type WholeDigests,
 } from '../core/index.ts';
 import { removeBlobFiles } from './blob-files.ts';
@@ -147,12 +148,12 @@ export class SharedBlob {
     return { sha256: digestOf('sha256', bytes), gitSha1: digestOf('git-sha1', bytes) };
   }
 
-  async commit(aliases: readonly Digest[]): Promise<void> {
+  async commit(aliases: readonly Digest[], parts: readonly StoredPart[] = []): Promise<void> {
     await this.#exclusive(async (files) => {
       if (files.kind === 'complete') return await this.#addAliases(files, aliases);
       if (!this.held.isFull && files.lossError) throw files.lossError;
       assert(this.held.isFull, 'only a blob with all its pieces can be committed');
-      const complete = await promote(this.#deps, files, this.#others(aliases));
+      const complete = await promote(this.#deps, files, { aliases: this.#others(aliases), parts });
       this.#files = complete;
       this.#enter(complete);
       await this.#afterwards(async () => {
@@ -175,9 +176,9 @@ export class SharedBlob {
   }
 
   #enter(complete: CompleteFile): void {
-    const { spec, aliases, fingerprint } = complete;
+    const { spec, aliases, parts, fingerprint } = complete;
     const lastUsedAtMs = this.#deps.clock.now();
-    this.#deps.catalog.put({ state: 'complete', spec, aliases, fingerprint, lastUsedAtMs });
+    this.#deps.catalog.put({ state: 'complete', spec, aliases, parts, fingerprint, lastUsedAtMs });
   }
 
   async drop(indexes: readonly number[]): Promise<void> {

@@ -16,13 +16,15 @@ function sidecarBytes(): Buffer {
     mtimeNs: '1790000000123456789',
     inode: '12345678901234567890',
   };
-  return encodeSidecar({ spec: content.spec, aliases: [content.gitSha1], fingerprint, proofs });
+  const parts = [{ digests: [content.sha256] as const, offsetBytes: 0, sizeBytes: 10 }];
+  return encodeSidecar({ spec: content.spec, aliases: [content.gitSha1], parts, fingerprint, proofs });
 }
 
 test('a sidecar reads back as what was written', () => {
   const read = decodeSidecar(sidecarBytes());
   assert.deepEqual(read?.spec, content.spec);
   assert.deepEqual(read?.aliases, [content.gitSha1]);
+  assert.deepEqual(read?.parts, [{ digests: [content.sha256], offsetBytes: 0, sizeBytes: 10 }]);
   assert.equal(read?.fingerprint.inode, '12345678901234567890');
   for (let index = 0; index < content.pieces; index += 1) {
     assert.deepEqual(read?.proofs.get(index), content.proof(index));

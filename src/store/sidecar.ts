@@ -1,10 +1,10 @@
-// The sidecar of a complete blob: cut, aliases, how the file looked when it was committed, and the proof of each piece.
+// The sidecar of a complete blob: cut, aliases, parts, how the file looked when it was committed, and the proof of each piece.
 // With it a blob can be served, and be found again where the index is lost. Pure.
 //
 //   magic · JSON length (u32) · JSON · proofs (112 bytes a piece) · CRC-32 of all before it
 
 import { crc32 } from 'node:zlib';
-import { type BlobSpec, type Digest, parseDigest, pieceCount } from '../core/index.ts';
+import { type BlobSpec, type Digest, parseDigest, pieceCount, type StoredPart } from '../core/index.ts';
 import type { Fingerprint } from './fingerprint.ts';
 import { parseSpec } from './journal-format.ts';
 import { PROOF_BYTES, ProofTable } from './proof-table.ts';
@@ -12,15 +12,19 @@ import { PROOF_BYTES, ProofTable } from './proof-table.ts';
 export interface Sidecar {
   readonly spec: BlobSpec;
   readonly aliases: readonly Digest[];
+  readonly parts: readonly StoredPart[];
   readonly fingerprint: Fingerprint;
   readonly proofs: ProofTable;
 }
 
+type Head = { aliases: string[]; fingerprint: Fingerprint };
+
 const MAGIC = Buffer.from('ANAXPCS1');
 
-export function encodeSidecar({ spec, aliases, fingerprint, proofs }: Sidecar): Buffer {
+export function encodeSidecar({ spec, aliases, parts, fingerprint, proofs }: Sidecar): Buffer {
   const { digest, sizeBytes, pieceLengthBytes } = spec;
-  const json = Buffer.from(JSON.stringify({ digest, sizeBytes, pieceLengthBytes, aliases, fingerprint }));
+  const head = { digest, sizeBytes, pieceLengthBytes, aliases, parts, fingerprint };
+  const json = Buffer.from(JSON.stringify(head));
   const length = Buffer.alloc(4);
   length.writeUInt32BE(json.length);
   const body = Buffer.concat([MAGIC, length, json, proofs.toBytes()]);
@@ -44,6 +48,7 @@ export function decodeSidecar(bytes: Buffer): Sidecar | undefined {
 function decodeHead(json: string): Omit<Sidecar, 'proofs'> | undefined {
   const spec = parseSpec(json);
   if (!spec) return undefined;
-  const { aliases, fingerprint } = JSON.parse(json) as { aliases: string[]; fingerprint: Fingerprint };
-  return { spec, aliases: aliases.map(parseDigest), fingerprint };
+  // The checksum has shown that these are the store's own words.
+  const { aliases, parts = [], fingerprint } = JSON.parse(json) as Partial<Sidecar> & Head;
+  return { spec, aliases: aliases.map(parseDigest), parts, fingerprint };
 }

@@ -1,7 +1,7 @@
 // L1: one host's share of a swarm, and of what it gives to others. Pure machines.
 
 export { unreadSpans } from './lease-share.ts';
-export type { SwarmLimits } from './limits.ts';
+export { DEFAULT_SWARM_LIMITS, type SwarmLimits } from './limits.ts';
 export { step } from './machine.ts';
 export { createSwarmState, type SwarmOptions, type SwarmState } from './state.ts';
 export type { RequestFailure, SwarmEffect, SwarmEvent } from './types.ts';

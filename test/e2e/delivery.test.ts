@@ -133,3 +133,20 @@ test('one file, a folder, and filters put out what was asked for', async (contex
     ['a.txt'],
   );
 });
+
+test('small files travel together: a thousand cost a dozen pieces, and the origin one request each', async (context) => {
+  const names = Array.from({ length: 1_000 }, (_, at) => `part-${at % 10}/${at}.json`);
+  const generated = (seed: string) => ({ generated: { seed, sizeBytes: 10_240 } });
+  const files = Object.fromEntries(names.map((name) => [name, generated(name)]));
+  const hub = await startEmulator({ kind: 'huggingface', repos: [{ id: REPO, revisions: { main: files } }] });
+  context.after(() => hub.stop());
+  const { peers } = await cluster(context, hub, { peers: 2 });
+  const results = await Promise.all(peers.map((peer) => getThrough(peer, hub).result));
+  for (const [at, result] of results.entries()) await assertDelivered(result, peers[at]?.output ?? '');
+  const [peer] = peers;
+  assert.ok(peer);
+  assert.equal((await statusOf(peer)).swarms[0]?.pieceCount, 10);
+  const stats = await hub.stats();
+  assert.equal(stats.contentBytesSent, 1_000 * 10_240);
+  assert.ok(stats.requests <= 1_010, `${stats.requests} requests`);
+});

@@ -3,7 +3,7 @@
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createContentHasher, digestAlgorithm, parseDigest } from '../../core/index.ts';
+import { contentAlgorithm, createContentHasher, parseDigest } from '../../core/index.ts';
 import type { DownloadFile } from '../../rpc/index.ts';
 
 /** The files whose content is not what it should be; empty where all is well. */
@@ -15,10 +15,10 @@ export async function wrongFiles(folder: string, files: readonly DownloadFile[])
 
 async function isRight(path: string, { sizeBytes, digest }: DownloadFile): Promise<boolean> {
   const expected = parseDigest(digest);
-  const algorithm = digestAlgorithm(expected);
+  const algorithm = contentAlgorithm(expected);
   const { size } = await stat(path).catch(() => ({ size: -1 }));
   if (size !== sizeBytes) return false;
-  if (algorithm === 'origin') return true;
+  if (!algorithm) return true;
   const hasher = createContentHasher(algorithm, sizeBytes);
   for await (const chunk of createReadStream(path, { highWaterMark: 1024 * 1024 })) {
     hasher.update(chunk as Buffer);

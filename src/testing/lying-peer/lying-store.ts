@@ -29,6 +29,7 @@ export function lyingStore(store: EngineStore, tongue: Tongue): EngineStore {
   return {
     open: async (spec: BlobSpec) => lyingBlob(await store.open(spec), tongue),
     find: (digest) => store.find(digest),
+    readSmall: (digest) => store.readSmall(digest),
     list: () => store.list(),
     remove: (digest) => store.remove(digest),
     materialize: (digest, target, options) => store.materialize(digest, target, options),

@@ -15,6 +15,7 @@ import {
   pieceCount,
   pieceSize,
   type StoredBlob,
+  type StoredPart,
   type WholeDigests,
 } from '../../core/index.ts';
 import { borrowFile } from './borrowed-file.ts';
@@ -27,6 +28,7 @@ export class MemoryBlob {
   readonly #onDiscard: () => void;
   #full = Promise.withResolvers<void>();
   aliases: readonly Digest[] = [];
+  parts: readonly StoredPart[] = [];
   state: 'partial' | 'complete' = 'partial';
   users = 0;
   lastUsedAtMs = 0;
@@ -40,10 +42,10 @@ export class MemoryBlob {
   }
 
   describe(): StoredBlob {
-    const { spec, aliases, state, lastUsedAtMs } = this;
+    const { spec, aliases, parts, state, lastUsedAtMs } = this;
     let heldBytes = 0;
     for (const index of this.held.values()) heldBytes += pieceSize(spec, index);
-    return { ...spec, aliases, state, heldBytes, lastUsedAtMs };
+    return { ...spec, aliases, parts, state, heldBytes, lastUsedAtMs };
   }
 
   proof(index: number): PieceProof | undefined {
@@ -110,11 +112,12 @@ export class MemoryBlob {
     return { sha256: digestOf('sha256', this.bytes), gitSha1: digestOf('git-sha1', this.bytes) };
   }
 
-  commit(aliases: readonly Digest[]): void {
+  commit(aliases: readonly Digest[], parts: readonly StoredPart[] = []): void {
     this.#assertPresent();
     assert(this.held.isFull, 'only a blob with all its pieces can be committed');
     const all = [...new Set([...this.aliases, ...aliases])];
     this.aliases = all.filter((alias) => alias !== this.spec.digest);
+    if (this.state === 'partial') this.parts = parts;
     this.state = 'complete';
   }
 
@@ -125,6 +128,7 @@ export class MemoryBlob {
     this.#full = Promise.withResolvers<void>();
     this.state = 'partial';
     this.aliases = [];
+    this.parts = [];
   }
 
   discard(): void {
@@ -183,7 +187,7 @@ export function openMemoryBlob(blob: MemoryBlob): OpenBlob {
     span: (index) => open().span(index),
     read: async (index, offset, target) => open().read(index, offset, target),
     wholeDigests: async (signal) => await open().wholeDigests(signal),
-    commit: async (aliases) => open().commit(aliases),
+    commit: async (aliases, parts) => open().commit(aliases, parts),
     drop: async (indexes) => open().drop(indexes),
     discard: async () => open().discard(),
     close: async () => {

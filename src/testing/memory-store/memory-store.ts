@@ -10,9 +10,11 @@ import {
   type BlobStore,
   type Digest,
   digestOf,
+  MAX_PACKED_BYTES,
   type MaterializeMethod,
   type MaterializeOptions,
   type OpenBlob,
+  pieceLengthFor,
   type SnapshotId,
   type StoredBlob,
   type StoredSnapshot,
@@ -69,9 +71,32 @@ export class MemoryBlobStore implements BlobStore {
   // oxlint-disable-next-line typescript/require-await -- the port is asynchronous
   async find(digest: Digest): Promise<StoredBlob | undefined> {
     const blob = this.#lookUp(digest);
-    if (blob?.state !== 'complete') return undefined;
+    if (blob?.state !== 'complete') return this.#findPart(digest)?.described;
     blob.lastUsedAtMs = this.#now();
     return blob.describe();
+  }
+
+  #findPart(name: Digest): { bytes: Buffer; described: StoredBlob } | undefined {
+    for (const { spec, state, parts, bytes, lastUsedAtMs } of this.#blobs.values()) {
+      const part = parts.find(({ digests }) => digests.includes(name));
+      if (state === 'partial' || !part) continue;
+      const { digests, offsetBytes, sizeBytes } = part;
+      const [digest, ...aliases] = digests;
+      const pieceLengthBytes = pieceLengthFor(sizeBytes);
+      const named = { digest, aliases, parts: [], pack: spec.digest, sizeBytes, pieceLengthBytes };
+      return {
+        bytes: Buffer.from(bytes.subarray(offsetBytes, offsetBytes + sizeBytes)),
+        described: { ...named, state, heldBytes: sizeBytes, lastUsedAtMs },
+      };
+    }
+    return undefined;
+  }
+
+  // oxlint-disable-next-line typescript/require-await -- the port is asynchronous
+  async readSmall(digest: Digest): Promise<Buffer | undefined> {
+    const blob = this.#lookUp(digest);
+    if (blob?.state !== 'complete') return this.#findPart(digest)?.bytes;
+    return blob.spec.sizeBytes <= MAX_PACKED_BYTES ? Buffer.from(blob.bytes) : undefined;
   }
 
   list(): StoredBlob[] {
@@ -88,8 +113,8 @@ export class MemoryBlobStore implements BlobStore {
 
   async materialize(digest: Digest, target: string, options: MaterializeOptions): Promise<MaterializeMethod> {
     const blob = this.#lookUp(digest);
-    const bytes =
-      blob?.state === 'complete' ? blob.bytes : EMPTY_DIGESTS.includes(digest) ? EMPTY : undefined;
+    const small = EMPTY_DIGESTS.includes(digest) ? EMPTY : this.#findPart(digest)?.bytes;
+    const bytes = blob?.state === 'complete' ? blob.bytes : small;
     if (!bytes) throw new AnaxError('blob_not_found', digest);
     const temporary = join(dirname(target), `.anax-memory-${++this.#calls}.tmp`);
     try {

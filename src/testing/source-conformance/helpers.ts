@@ -4,10 +4,9 @@ import assert from 'node:assert/strict';
 import {
   AnaxError,
   type Credentials,
-  digestAlgorithm,
+  contentAlgorithm,
   digestOf,
   type ErrorCode,
-  isVerifiable,
   type ListedFile,
   type PinnedRef,
   type Range,
@@ -78,9 +77,8 @@ export async function read(
 }
 
 export function assertDigestFits(file: ListedFile, bytes: Uint8Array): void {
-  if (!isVerifiable(file.digest)) return;
-  const algorithm = digestAlgorithm(file.digest);
-  assert.ok(algorithm !== 'origin');
+  const algorithm = contentAlgorithm(file.digest);
+  if (!algorithm) return;
   assert.equal(digestOf(algorithm, bytes), file.digest, `the digest of ${file.path}`);
 }
 
