@@ -131,7 +131,8 @@ describe('a time limit', { concurrency: 2 }, () => {
       const she = await person(context);
       const result = await she.get(url, '--timeout', '2s', '--include', 'b.bin');
       await assertFailedClean(she, result, 'timeout');
-      assert.ok(result.seconds < 6, `${result.seconds} s`);
+      // Far under what the hub's own silence would take, on a busy machine, too.
+      assert.ok(result.seconds < 20, `${result.seconds} s`);
     });
   }
 });
