@@ -46,7 +46,7 @@ function sourceFiles(): string[] {
 }
 
 function isTest(file: string): boolean {
-  return file.endsWith('.test.ts');
+  return file.endsWith('.test.ts') || file.endsWith('-harness.ts');
 }
 
 function importsOf(file: string): Import[] {

@@ -11,7 +11,7 @@ import {
   hasCode,
   type StoredSnapshot,
 } from '../core/index.ts';
-import { hostOf } from './session-fixture.ts';
+import { hostOf } from './session-harness.ts';
 
 type Host = Awaited<ReturnType<typeof hostOf>>;
 

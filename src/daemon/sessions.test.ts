@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { AnaxError, hasCode, KiB, Secret } from '../core/index.ts';
-import { hostOf } from './session-fixture.ts';
+import { hostOf } from './session-harness.ts';
 
 /** Too large for a pack. */
 const [A_BYTES, B_BYTES] = [300 * KiB, 400 * KiB];
