@@ -138,6 +138,15 @@ describe('the configuration', () => {
     await assert.rejects(loadConfig({ ...sources, file: '/no/such' }), invalid(/ENOENT/u));
   });
 
+  it('takes all files of TLS between hosts, or none', async () => {
+    const flags = { peerTlsCert: 'a.crt', peerTlsKey: 'a.key', peerTlsCa: 'ca.crt' };
+    const { peerTls } = await loadConfig({ ...sources, flags });
+    assert.deepEqual(peerTls, { cert: 'a.crt', key: 'a.key', ca: 'ca.crt' });
+    assert.equal((await loadConfig(sources)).peerTls, undefined);
+    const { peerTlsCa: _, ...some } = flags;
+    await assert.rejects(loadConfig({ ...sources, flags: some }), invalid(/peerTlsCa/u));
+  });
+
   it('tells its flags, its docs and its JSON schema', () => {
     const flags = configFlags('command').map(({ flags: text }) => text);
     assert.ok(flags.includes('--cache-dir <dir>'));

@@ -52,7 +52,7 @@ export async function loadConfig(sources: ConfigSources): Promise<Config> {
     Object.assign(merged, layer.values);
   }
   const result = toConfig(merged);
-  if (!result.success) throw new AnaxError('config_invalid', result.error.message);
+  if (!result.success) throw new AnaxError('config_invalid', result.error.issues[0]?.message ?? '');
   return result.data;
 }
 

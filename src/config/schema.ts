@@ -140,6 +140,24 @@ export const configSchema = z
       parts: ENGINE,
       defaultText: "the machine's",
     }),
+    peerTlsCert: text().exactOptional().register(settings, {
+      help: "PEM file of this host's certificate: links between hosts use TLS; goes with the two below",
+      value: '<file>',
+      parts: ENGINE,
+      defaultText: 'none: plain TCP',
+    }),
+    peerTlsKey: text().exactOptional().register(settings, {
+      help: "PEM file of that certificate's key",
+      value: '<file>',
+      parts: ENGINE,
+      defaultText: 'none',
+    }),
+    peerTlsCa: text().exactOptional().register(settings, {
+      help: 'PEM file of the CA that signed the certificates of all hosts',
+      value: '<file>',
+      parts: ENGINE,
+      defaultText: 'none',
+    }),
     uploadRate: rate()
       .exactOptional()
       .register(settings, {
@@ -227,10 +245,42 @@ export const configSchema = z
 type ConfigInput = z.input<typeof configSchema>;
 export type ConfigKey = keyof ConfigInput;
 
+/** All three files or none. */
+function toPeerTls(
+  cert: string | undefined,
+  key: string | undefined,
+  ca: string | undefined,
+  context: z.core.$RefinementCtx,
+) {
+  if (cert !== undefined && key !== undefined && ca !== undefined) return { cert, key, ca };
+  if (cert !== undefined || key !== undefined || ca !== undefined) {
+    context.addIssue({
+      code: 'custom',
+      message: 'TLS between hosts needs all of peerTlsCert, peerTlsKey and peerTlsCa',
+    });
+  }
+  return undefined;
+}
+
 const toValue = configSchema.transform(
-  ({ capacity, port, uploadRate, downloadRate, retryWait, stopWait, ...rest }) => ({
+  (
+    {
+      capacity,
+      port,
+      uploadRate,
+      downloadRate,
+      retryWait,
+      stopWait,
+      peerTlsCert,
+      peerTlsKey,
+      peerTlsCa,
+      ...rest
+    },
+    context,
+  ) => ({
     ...rest,
     port,
+    peerTls: toPeerTls(peerTlsCert, peerTlsKey, peerTlsCa, context),
     ...(capacity !== undefined && { capacityBytes: capacity }),
     ...(uploadRate !== undefined && { uploadBytesPerSecond: uploadRate }),
     ...(downloadRate !== undefined && { downloadBytesPerSecond: downloadRate }),

@@ -151,6 +151,30 @@ export function signVerdict(
   return { ...finding, blob: blob.digest, signer: reader.id, signature };
 }
 
+/** Which side of a link: the one that connected, or the one that accepted. */
+export type LinkRole = 'dialer' | 'acceptor';
+
+function linkMessage(role: LinkRole, publicKey: Uint8Array, binding: Uint8Array): Uint8Array {
+  return Buffer.concat([Buffer.from(`anax link 1\0${role}\0`), publicKey, binding]);
+}
+
+/**
+ * Proves to the other end of a connection that the holder of this key is at this end. `binding` is what only the two
+ * ends know; the role keeps a proof from being sent back to who made it.
+ */
+export function signLink(identity: Identity, role: LinkRole, binding: Uint8Array): Uint8Array {
+  return signed(identity, linkMessage(role, identity.publicKey, binding));
+}
+
+export function isLinkSignature(
+  publicKey: Uint8Array,
+  role: LinkRole,
+  binding: Uint8Array,
+  signature: Uint8Array,
+): boolean {
+  return verify(null, linkMessage(role, publicKey, binding), toPublicKey(publicKey), signature);
+}
+
 /** Grants kept whose scheduler is not known (yet), in one swarm. */
 const MAX_PENDING_GRANTS = 64;
 

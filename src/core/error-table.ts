@@ -255,6 +255,13 @@ export const errorTable = {
   ),
   peer_protocol: kind(X.network, 502, 'aborted', 'a peer broke the protocol', '', true),
   peer_refused: kind(X.network, 503, 'unavailable', 'a peer refused', '', true),
+  peer_tls: kind(
+    X.network,
+    502,
+    'unavailable',
+    "a peer's TLS does not fit this host's",
+    'all hosts of a cluster need certificates of one CA, which --peer-tls-ca names, or all none',
+  ),
   scheduler_unavailable: kind(
     X.network,
     503,

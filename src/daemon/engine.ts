@@ -32,7 +32,7 @@ import type {
 } from '../rpc/index.ts';
 import type { JoinFacts, SchedulerLink } from '../scheduler-server/index.ts';
 import type { SourceRegistry } from '../sources/index.ts';
-import { RateLimiter } from '../transport/index.ts';
+import { type PeerTls, RateLimiter } from '../transport/index.ts';
 import { listCache, removeFromCache } from './cache-control.ts';
 import { COMPLAINT_METHOD, Complaints } from './complaints.ts';
 import { runDownload } from './download.ts';
@@ -53,6 +53,8 @@ export interface EngineDeps {
   readonly hash: PieceHash;
   /** For pieces as they arrive. */
   readonly createHasher?: () => PieceHasher;
+  /** Absent: links between hosts are plain TCP. */
+  readonly tls?: PeerTls | undefined;
   readonly sources: SourceRegistry;
   /** Made for this host as it is known once it listens. */
   readonly schedulerFor: (self: PeerInfo, rejoin: () => JoinFacts[]) => SchedulerLink;
@@ -119,6 +121,7 @@ export class Engine implements ControlApi {
       },
       onPeerGone: (peer) => late.engine?.peerGone(peer),
       createHasher: deps.createHasher,
+      tls: deps.tls,
       nowMs: () => deps.clock.now(),
       uploadBytesPerSecond: options.uploadBytesPerSecond,
       downloadLimiter,
@@ -313,6 +316,7 @@ export class Engine implements ControlApi {
     await this.#sessions.stop();
     await this.#scheduler.stop();
     await this.#links.stop();
+    this.#deps.tls?.stop();
     await this.#deps.sources.close();
     await this.#deps.store.stop();
   }

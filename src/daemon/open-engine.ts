@@ -9,6 +9,7 @@ import { connectScheduler, createLocalScheduler, type SchedulerLink } from '../s
 import { createSources } from '../sources/index.ts';
 import { openBlobStore } from '../store/index.ts';
 import { systemClock } from '../system/index.ts';
+import { PeerTls } from '../transport/index.ts';
 import { advertisedHost } from './advertised-host.ts';
 import { Engine } from './engine.ts';
 
@@ -92,6 +93,7 @@ async function assemble(
   identity: Identity,
   { listens, waitForLockMs, signal }: AssembleOptions,
 ): Promise<Engine> {
+  const tls = config.peerTls && (await PeerTls.load(config.peerTls, { logger }));
   const { hash, createHasher } = await loadPieceHash();
   const store = await openBlobStore({
     folder: join(config.cacheDir, 'store'),
@@ -107,6 +109,7 @@ async function assemble(
     store,
     hash,
     createHasher,
+    tls,
     logger,
     clock: systemClock,
     random: Math.random,
@@ -150,6 +153,7 @@ async function assemble(
       downloadBytesPerSecond: config.downloadBytesPerSecond,
     });
   } catch (error) {
+    tls?.stop();
     await deps.sources.close();
     await store.stop();
     throw error;

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
 import { inspect } from 'node:util';
 import { hasCode, Secret } from '../core/index.ts';
-import { makeTestCertificate } from '../testing/hub-emulator/index.ts';
+import { makeTestCertificate } from '../testing/certificates/index.ts';
 import { createFakeClock, type FakeClock } from '../testing/source-conformance/index.ts';
 import { discard, OriginClient, type OriginClientOptions, type OriginRequest } from './origin-client.ts';
 import { fetchText } from './read-body.ts';

@@ -2,7 +2,14 @@
 // than the frame), and exact: decode(encode(m)) equals m. Lengths of whole payloads are checked against
 // `frameTypes` by the parser before a payload gets here, and again here for callers without one.
 
-import { assert, MAX_PIECE_LENGTH_BYTES, MAX_PIECES, PUBLIC_KEY_BYTES, unreachable } from '../core/index.ts';
+import {
+  assert,
+  MAX_PIECE_LENGTH_BYTES,
+  MAX_PIECES,
+  PUBLIC_KEY_BYTES,
+  SIGNATURE_BYTES,
+  unreachable,
+} from '../core/index.ts';
 import {
   readGrant,
   readPeerId,
@@ -115,6 +122,7 @@ function writeFields(writer: WireWriter, message: WireMessage): void {
 function writeHello(writer: WireWriter, message: HelloMessage): void {
   writer.bytes(MAGIC).uint(message.version, 2).hex(message.peerId, 16);
   writer.fixed(message.publicKey, PUBLIC_KEY_BYTES).uint(message.listenPort, 2).uint(message.features, 4);
+  if (message.keyProof) writer.fixed(message.keyProof, SIGNATURE_BYTES);
 }
 
 function writeCall(writer: WireWriter, message: CallMessage): void {
@@ -157,8 +165,9 @@ function readHello(reader: WireReader): HelloMessage {
   const publicKey = reader.bytes(PUBLIC_KEY_BYTES);
   const listenPort = reader.uint(2);
   const features = reader.uint(4);
+  const keyProof = reader.remaining >= SIGNATURE_BYTES ? reader.bytes(SIGNATURE_BYTES) : undefined;
   reader.bytes(reader.remaining); // Fields of later versions.
-  return { kind: 'hello', version, peerId, publicKey, listenPort, features };
+  return { kind: 'hello', version, peerId, publicKey, listenPort, features, ...(keyProof && { keyProof }) };
 }
 
 type CallKind = 'call' | 'answer' | 'abandon';

@@ -153,8 +153,9 @@ export class RawPeer implements AsyncDisposable {
   chunkBytes = 0;
   readonly closed: Promise<void>;
 
-  constructor(port: number) {
-    this.socket = net.connect({ host: HOST, port });
+  /** Over plain TCP, or a connection that there is. */
+  constructor(port: number, socket = net.connect({ host: HOST, port })) {
+    this.socket = socket;
     this.closed = new Promise((resolve) => this.socket.once('close', () => resolve()));
     this.socket.on('error', () => undefined);
     const parser = new FrameParser({
@@ -176,7 +177,7 @@ export class RawPeer implements AsyncDisposable {
   }
 
   sayHello(): void {
-    this.say(helloFor(this.identity, 0));
+    this.say(helloFor(this.identity, { listenPort: 0, role: 'dialer' }));
   }
 
   /** The next message of a kind; others before it are dropped. */

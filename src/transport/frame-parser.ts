@@ -6,6 +6,7 @@
 // no longer than its type allows, is held; after a sink answered with a promise nothing more is parsed until `push`
 // is called again, which is the caller's to delay until that promise is settled.
 
+import { AnaxError } from '../core/index.ts';
 import {
   CHUNK_FIELDS_BYTES,
   CHUNK_HEAD_BYTES,
@@ -124,6 +125,10 @@ function frameNeed(bytes: Buffer, start: number, end: number): number {
   if (end - start < FRAME_HEAD_BYTES) return FRAME_HEAD_BYTES;
   const length = bytes.readUInt32BE(start) - 1;
   const type = bytes.readUInt8(start + 4);
+  // A TLS record is an alert (21) or a handshake (22) of version 3.x; as a length that would be over every limit.
+  if ((bytes[start] === 21 || bytes[start] === 22) && bytes[start + 1] === 3) {
+    throw new AnaxError('peer_tls', 'the peer speaks TLS, and this host is set up without');
+  }
   const limits = frameTypeOf(type);
   if (!limits) throw violation(`a frame of the unknown type ${type}`);
   if (length < limits.minBytes || length > limits.maxBytes) {

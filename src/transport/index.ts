@@ -21,6 +21,7 @@ export type {
   LinkStats,
   PeerLink,
 } from './peer-link.ts';
+export { PeerTls, type PeerTlsOptions, type TlsFiles } from './peer-tls.ts';
 export {
   type DialOptions,
   type ListenOptions,

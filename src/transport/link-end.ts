@@ -28,7 +28,7 @@ export class HelloError extends AnaxError {
 /** What was thrown while frames were read, as a fault: a violation by the remote, or a bug of ours. */
 export function toFault(error: unknown): LinkFault {
   if (error instanceof HelloError) return new LinkFault(error.goodbye, error);
-  if (hasCode(error, 'peer_protocol')) return new LinkFault('protocol', error);
+  if (hasCode(error, 'peer_protocol', 'peer_tls')) return new LinkFault('protocol', error);
   const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return new LinkFault('internal', new AnaxError('internal', message, { cause: error }));
 }
@@ -44,6 +44,7 @@ const ERRORS: Readonly<Record<GoodbyeCode | 'lost', ErrorCode>> = {
   slow: 'network_timeout',
   duplicate: 'network_unreachable',
   internal: 'peer_refused',
+  tls: 'peer_tls',
   lost: 'network_unreachable',
 };
 

@@ -12,24 +12,24 @@ import {
   type Logger,
   type PeerId,
   type PieceHasher,
-  unreachable,
 } from '../core/index.ts';
 import type { BufferPool } from './buffer-pool.ts';
 import { CallClient, type CallOptions } from './call-client.ts';
 import { type CallHandler, CallServer } from './call-server.ts';
 import { ChannelTable } from './channel-table.ts';
-import { decodeMessage, encodeMessage } from './codec.ts';
+import { encodeMessage } from './codec.ts';
 import { FrameWriter } from './frame-writer.ts';
 import { acceptHello, helloFor } from './handshake.ts';
-import { Keepalive } from './keepalive.ts';
+import type { LinkActivity } from './keepalive.ts';
 import type { LinkLimits } from './limits.ts';
 import { endError, LinkFault, toFault } from './link-end.ts';
+import { LinkFrames } from './link-frames.ts';
+import { LinkVitals } from './link-vitals.ts';
 import {
-  type ChannelMessage,
   type GoodbyeCode,
+  type HelloMessage,
   type OutgoingMessage,
   PeerReject,
-  type RequestMessage,
   violation,
   type WireMessage,
 } from './messages.ts';
@@ -47,7 +47,7 @@ import { PieceSender } from './piece-sender.ts';
 import type { PieceToSend } from './piece-step.ts';
 import type { RateGate } from './rate-gate.ts';
 import { splitMessage } from './split-message.ts';
-import type { PieceSink, StreamReader } from './stream-reader.ts';
+import type { StreamReader } from './stream-reader.ts';
 
 /** What the links of a process share. */
 export interface LinkResources {
@@ -69,10 +69,12 @@ export interface LinkOptions {
   readonly reader: StreamReader;
   readonly listenPort: number;
   readonly expectedPeerId?: PeerId | undefined;
+  /** What only the two ends of this TLS connection know; undefined without TLS. */
+  readonly binding?: Uint8Array | undefined;
   readonly attach: AttachLink;
 }
 
-export class Link implements PeerLink, PieceSink {
+export class Link implements PeerLink {
   readonly role: 'dialer' | 'acceptor';
   /** Resolves when both sides have said hello; rejects where the link ends before. */
   readonly ready: Promise<void>;
@@ -89,16 +91,12 @@ export class Link implements PeerLink, PieceSink {
   readonly #sender: PieceSender;
   readonly #calls: CallClient;
   readonly #served: CallServer;
-  readonly #keepalive: Keepalive;
-  readonly #helloTimer: NodeJS.Timeout;
-  readonly #keepaliveTimer: NodeJS.Timeout;
+  readonly #vitals: LinkVitals;
   #lingerTimer: NodeJS.Timeout | undefined;
   #handlers: LinkHandlers | undefined;
   #remote: LinkRemote | undefined;
   #end: LinkEnd | undefined;
   #socketError: Error | undefined;
-  #chunkBytes = 0;
-  #ping = { token: 0, sentAtMs: 0, rttMs: undefined as number | undefined };
 
   constructor(resources: LinkResources, options: LinkOptions) {
     const { limits } = resources;
@@ -136,22 +134,43 @@ export class Link implements PeerLink, PieceSink {
       control: (frame) => this.#writer.control(frame),
       bulk: (frames) => this.#writer.bulk(frames),
     });
-    this.#keepalive = new Keepalive(limits);
-    this.#helloTimer = setTimeout(() => this.#helloOverdue(), limits.helloTimeoutMs);
-    this.#keepaliveTimer = setInterval(() => this.#checkAlive(), this.#keepalive.intervalMs);
-    this.#keepaliveTimer.unref();
+    this.#vitals = new LinkVitals({
+      limits,
+      host: this.#host,
+      activity: (nowMs) => this.#activity(nowMs),
+      ping: (token) => this.#send({ kind: 'ping', token }),
+      onStalled: () => this.#sender.stalled(),
+      onDead: (fault) => this.#fail(fault),
+    });
     this.#begin();
   }
 
   #begin(): void {
-    const { socket, reader, listenPort } = this.#options;
+    const { socket, reader, listenPort, binding } = this.#options;
     socket.on('error', (error) => {
       this.#socketError = error;
     });
     socket.on('end', () => this.#lost());
     socket.on('close', () => this.#socketClosed());
-    reader.start(socket, this, (error) => this.#fail(toFault(error)));
-    this.#send(helloFor(this.#resources.identity, listenPort));
+    this.#send(helloFor(this.#resources.identity, { listenPort, role: this.role, binding }));
+    reader.start(socket, this.#frames(), (error) => this.#fail(toFault(error)));
+  }
+
+  #frames(): LinkFrames {
+    return new LinkFrames({
+      channels: this.#channels,
+      receiver: this.#receiver,
+      sender: this.#sender,
+      calls: this.#calls,
+      served: this.#served,
+      vitals: this.#vitals,
+      downloadGate: this.#resources.downloadGate,
+      signal: this.#ending.signal,
+      send: (message) => this.#send(message),
+      onHello: (hello) => this.#greeted(hello),
+      onGoodbye: ({ code, text }) => this.#finish('remote', code, endError('remote', code, text)),
+      onMessage: (message) => this.#handlers?.onMessage(message),
+    });
   }
 
   get remote(): LinkRemote {
@@ -163,7 +182,7 @@ export class Link implements PeerLink, PieceSink {
     return {
       bytesIn: this.#options.reader.bytesIn,
       bytesOut: this.#writer.bytesOut,
-      rttMs: this.#ping.rttMs,
+      rttMs: this.#vitals.rttMs,
       requestsOut: this.#receiver.outstanding,
       requestsIn: this.#sender.unanswered,
     };
@@ -218,120 +237,21 @@ export class Link implements PeerLink, PieceSink {
     return await this.#handlers.onCall(...call);
   }
 
-  // --- frames
+  // --- what arrives
 
-  onFrame(type: number, payload: Buffer): Promise<void> | undefined {
-    const message = decodeMessage(type, payload);
-    if (this.#remote) return this.#received(message);
-    this.#receivedFirst(message);
-    return undefined;
-  }
-
-  onChunk(channel: number, piece: number, sizeBytes: number): void {
-    this.#chunkBytes = sizeBytes;
-    this.#receiver.chunk(channel, piece, sizeBytes);
-  }
-
-  onChunkBytes(source: Buffer, start: number, end: number): void {
-    this.#receiver.chunkBytes(source, start, end);
-  }
-
-  get isArriving(): boolean {
-    return this.#receiver.isArriving;
-  }
-
-  chunkPlace(sizeBytes: number): Buffer | undefined {
-    return this.#receiver.place(sizeBytes);
-  }
-
-  onChunkEnd(): Promise<void> | undefined {
-    this.#receiver.chunkEnd(performance.now());
-    return this.#resources.downloadGate.pass(this.#chunkBytes, this.#ending.signal);
-  }
-
-  #receivedFirst(message: WireMessage): void {
-    if (message.kind === 'goodbye') {
-      this.#finish('remote', message.code, endError('remote', message.code, message.text));
-      return;
-    }
-    if (message.kind !== 'hello') throw violation(`a ${message.kind} before hello`);
-    const { expectedPeerId } = this.#options;
-    const hello = acceptHello(message, this.#resources.identity.id, expectedPeerId);
-    clearTimeout(this.#helloTimer);
+  #greeted(message: HelloMessage): void {
+    const { expectedPeerId, binding, attach } = this.#options;
+    const hello = acceptHello(message, {
+      ownId: this.#resources.identity.id,
+      expectedId: expectedPeerId,
+      role: this.role === 'dialer' ? 'acceptor' : 'dialer',
+      binding,
+    });
+    this.#vitals.ready();
     const { peerId, publicKey, listenPort } = hello;
-    this.#remote = { peerId, publicKey, host: this.#host, listenPort };
-    this.#handlers = this.#options.attach(this);
+    this.#remote = { peerId, publicKey, isProven: binding !== undefined, host: this.#host, listenPort };
+    this.#handlers = attach(this);
     this.#ready.resolve();
-  }
-
-  #received(message: WireMessage): Promise<void> | undefined {
-    switch (message.kind) {
-      case 'hello':
-        throw violation('a second hello');
-      case 'goodbye':
-        this.#finish('remote', message.code, endError('remote', message.code, message.text));
-        return undefined;
-      case 'ping':
-        this.#send({ kind: 'pong', token: message.token });
-        return undefined;
-      case 'pong':
-        if (message.token === this.#ping.token) this.#ping.rttMs = performance.now() - this.#ping.sentAtMs;
-        return undefined;
-      case 'reject':
-        this.#receiver.rejected(message);
-        return undefined;
-      case 'piece':
-        return this.#receiver.begin(message, performance.now());
-      case 'call':
-        this.#served.called(message);
-        return undefined;
-      case 'answer':
-        this.#calls.answered(message);
-        return undefined;
-      case 'abandon':
-        this.#served.abandoned(message.id);
-        return undefined;
-      case 'request':
-      case 'cancel':
-        this.#receivedRequest(message);
-        return undefined;
-      case 'open':
-      case 'opened':
-      case 'refused':
-      case 'close':
-      case 'bitfield':
-      case 'have':
-      case 'grants':
-      case 'verdicts':
-        this.#receivedForChannel(message);
-        return undefined;
-      default:
-        return unreachable(message);
-    }
-  }
-
-  #receivedForChannel(message: ChannelMessage): void {
-    const admission = this.#channels.received(message);
-    if (admission === 'refuse') {
-      this.#send({ kind: 'refused', channel: message.channel, code: 'limit' });
-    } else if (admission === 'deliver') {
-      if (message.kind === 'close') this.#sender.channelClosed(message.channel);
-      this.#handlers?.onMessage(message);
-    }
-  }
-
-  #receivedRequest(message: RequestMessage): void {
-    const { channel, piece } = message;
-    if (this.#channels.received(message) === 'drop') {
-      // A cancel needs no answer: the request had one when the channel was closed.
-      if (message.kind === 'request') {
-        this.#send({ kind: 'reject', channel, piece, code: 'closed', retryAfterMs: 0 });
-      }
-      return;
-    }
-    if (message.kind === 'cancel') this.#sender.cancelled(message);
-    else if (!this.#sender.requested(message)) return;
-    this.#handlers?.onMessage(message);
   }
 
   #send(message: WireMessage): void {
@@ -340,35 +260,20 @@ export class Link implements PeerLink, PieceSink {
 
   // --- life
 
-  #helloOverdue(): void {
-    const error = new AnaxError('network_timeout', `no hello from ${this.#host}`);
-    this.#fail(new LinkFault('timeout', error));
-  }
-
-  #checkAlive(): void {
+  #activity(nowMs: number): LinkActivity {
     const { reader } = this.#options;
-    const { limits, sendPool, receivePool } = this.#resources;
-    const nowMs = performance.now();
-    const writingForMs = this.#writer.writingForMs(nowMs);
-    if (writingForMs >= limits.stalledAfterMs) this.#sender.stalled();
-    const step = this.#keepalive.check({
+    const { sendPool, receivePool } = this.#resources;
+    return {
       nowMs,
       lastReadAtMs: reader.lastReadAtMs,
       lastWriteAtMs: this.#writer.lastWriteAtMs,
       reading: reader.reading,
-      writingForMs,
+      writingForMs: this.#writer.writingForMs(nowMs),
       // Reading that went on after a stop counts as progress: the remote could not be heard before.
       lastChunkAtMs: this.#receiver.isArriving ? this.#receiver.lastProgressAtMs : undefined,
       sendersWait: sendPool.waiting > 0,
       receiversWait: receivePool.waiting > 0,
-    });
-    if (step.kind === 'dead') {
-      this.#fail(new LinkFault(step.code, new AnaxError('network_timeout', step.why)));
-    } else if (step.kind === 'ping' && this.#remote) {
-      this.#ping.token = (this.#ping.token + 1) >>> 0;
-      this.#ping.sentAtMs = nowMs;
-      this.#send({ kind: 'ping', token: this.#ping.token });
-    }
+    };
   }
 
   #fail(fault: LinkFault): void {
@@ -386,8 +291,7 @@ export class Link implements PeerLink, PieceSink {
   #finish(by: LinkEnd['by'], code: LinkEnd['code'], error: AnaxError): void {
     if (this.#end) return;
     this.#end = { by, code, error };
-    clearTimeout(this.#helloTimer);
-    clearInterval(this.#keepaliveTimer);
+    this.#vitals.stop();
     this.#options.reader.stop();
     this.#receiver.close(error);
     this.#sender.close(error);

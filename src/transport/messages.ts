@@ -18,6 +18,7 @@ export const goodbyeCodes = [
   'slow',
   'duplicate',
   'internal',
+  'tls',
 ] as const;
 export type GoodbyeCode = (typeof goodbyeCodes)[number];
 
@@ -45,6 +46,8 @@ export interface HelloMessage {
   readonly listenPort: number;
   /** Bits of optional abilities; both ends use the common ones. None is defined yet. */
   readonly features: number;
+  /** On TLS links: the sender's signature (`signLink`) that proves its key. */
+  readonly keyProof?: Uint8Array;
 }
 
 export interface GoodbyeMessage {

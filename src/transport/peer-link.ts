@@ -9,8 +9,10 @@ import type { PieceToSend } from './piece-step.ts';
 
 export interface LinkRemote {
   readonly peerId: PeerId;
-  /** Ed25519, raw. The remote claims it; without TLS nothing on the link proves it. */
+  /** Ed25519, raw. */
   readonly publicKey: Uint8Array;
+  /** Whether the remote proved that it has the key: on TLS links. Elsewhere it only says so. */
+  readonly isProven: boolean;
   /** Address as the socket has it. */
   readonly host: string;
   /** Where the remote accepts links; 0 for nowhere. */

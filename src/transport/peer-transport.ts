@@ -4,26 +4,32 @@
 // `stop` no link and no listener is left.
 
 import type { Server, Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import {
   AnaxError,
   assert,
+  hasCode,
   type Identity,
   type Logger,
   MiB,
   type PeerId,
   type PieceHasher,
   silentLogger,
-  toAnaxError,
 } from '../core/index.ts';
 import { BufferPool } from './buffer-pool.ts';
 import { encodeMessage } from './codec.ts';
+import { dialSocket } from './dial.ts';
 import { defaultLinkLimits, type LinkLimits } from './limits.ts';
 import { Link, type LinkResources } from './link.ts';
+import { LinkCounts } from './link-counts.ts';
+import type { GoodbyeCode } from './messages.ts';
 import type { AttachLink, PeerLink } from './peer-link.ts';
+import type { PeerTls } from './peer-tls.ts';
 import { RateGate } from './rate-gate.ts';
 import type { RateLimiter } from './rate-limiter.ts';
-import { type AcceptedReads, connectSocket, createSocketServer, readAccepted } from './socket.ts';
+import { type AcceptedReads, createSocketServer, readAccepted } from './socket.ts';
 import { StreamReader } from './stream-reader.ts';
+import { bindingOf, createTlsServer, TlsSessions } from './tls-sockets.ts';
 
 /** One read of a socket, for all of them. 256 KiB to 1 MiB made no difference that stood out of the noise. */
 const READ_BUFFER_BYTES = 512 * 1024;
@@ -44,6 +50,8 @@ export interface PeerTransportOptions {
   /** Both limit piece payload, over all links. Default: none. */
   readonly uploadLimiter?: RateLimiter;
   readonly downloadLimiter?: RateLimiter;
+  /** All links are TLS links, and those without are refused. Whoever loaded it stops it. Default: none are. */
+  readonly tls?: PeerTls;
   /** How accepted sockets are read, see `socket.ts`. Default `data`. */
   readonly acceptedReads?: AcceptedReads;
   /** Said in hello by links that are dialled when nothing listens here. Default 0, nowhere. */
@@ -80,8 +88,8 @@ export class PeerTransport {
   readonly #readBuffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
   readonly #links = new Set<Link>();
   readonly #listeners = new Set<PeerListener>();
-  readonly #perHost = new Map<string, number>();
-  #count = 0;
+  readonly #counts: LinkCounts;
+  readonly #tls: { readonly peerTls: PeerTls; readonly sessions: TlsSessions } | undefined;
   #port: number;
   readonly #stopping = new AbortController();
 
@@ -96,20 +104,26 @@ export class PeerTransport {
       uploadGate: new RateGate(options.uploadLimiter),
       downloadGate: new RateGate(options.downloadLimiter),
     };
+    this.#counts = new LinkCounts(this.#resources.limits);
+    const { tls: peerTls } = options;
+    this.#tls = peerTls && { peerTls, sessions: new TlsSessions(peerTls) };
     this.#acceptedReads = options.acceptedReads ?? 'data';
     this.#port = options.advertisedPort ?? 0;
   }
 
   /** Links, those still saying hello or goodbye included. */
   get linkCount(): number {
-    return this.#count;
+    return this.#counts.total;
   }
 
   /** Accepts links. Throws `config_invalid` where the address cannot be listened on. */
   async listen(options: ListenOptions): Promise<PeerListener> {
     assert(!this.#stopping.signal.aborted, 'a transport that runs');
     const links = new Set<Link>();
-    const server = createSocketServer((socket) => this.#accept(socket, options.attach, links));
+    const ending = new AbortController();
+    const server = this.#createServer(ending.signal, (socket) => {
+      this.#accept(socket, options.attach, links);
+    });
     await listening(server, options);
     const address = server.address();
     assert(typeof address === 'object' && address, 'a listening server has an address');
@@ -118,6 +132,7 @@ export class PeerTransport {
     const listener: PeerListener = {
       port: address.port,
       close: () => {
+        ending.abort();
         closing ??= closeServer(server, links).finally(() => this.#listeners.delete(listener));
         return closing;
       },
@@ -126,13 +141,35 @@ export class PeerTransport {
     return listener;
   }
 
+  #createServer(closing: AbortSignal, accept: (socket: Socket) => void): Server {
+    const { limits, logger } = this.#resources;
+    if (!this.#tls) {
+      return createSocketServer((socket) => {
+        if (this.#admits(socket.remoteAddress ?? '')) accept(socket);
+        else refuse(socket, 'limit', 'too many links');
+      });
+    }
+    return createTlsServer({
+      peerTls: this.#tls.peerTls,
+      handshakeTimeoutMs: limits.helloTimeoutMs,
+      closing,
+      admit: (host) => (this.#admits(host) ? this.#counts.reserve(host) : undefined),
+      onSocket: accept,
+      onRefused: (host, why, socket) => {
+        logger.warn('a connection was refused for its TLS', { host, why });
+        if (socket) refuse(socket, 'tls', why);
+      },
+    });
+  }
+
+  #admits(host: string): boolean {
+    if (this.#counts.hasRoom(host)) return true;
+    this.#resources.logger.warn('a link was refused for a limit', { host });
+    return false;
+  }
+
   #accept(accepted: Socket, attach: AttachLink, links: Set<Link>): void {
     const host = accepted.remoteAddress ?? '';
-    if (!this.#hasRoom(host)) {
-      this.#resources.logger.warn('a link was refused for a limit', { host });
-      refuse(accepted);
-      return;
-    }
     const reader = new StreamReader();
     const socket = readAccepted(accepted, this.#acceptedReads, this.#readBuffer, reader);
     const link = new Link(this.#resources, {
@@ -140,6 +177,7 @@ export class PeerTransport {
       socket,
       reader,
       listenPort: this.#port,
+      binding: accepted instanceof TLSSocket ? bindingOf(accepted) : undefined,
       attach,
     });
     this.#track(link, host);
@@ -149,37 +187,46 @@ export class PeerTransport {
 
   /**
    * Connects and says hello. Rejects with `network_unreachable`, `network_timeout`, `peer_refused`, `peer_protocol`,
-   * `limit_exceeded`, or the signal's reason.
+   * `peer_tls`, `limit_exceeded`, or the signal's reason.
    */
   async dial(options: DialOptions): Promise<PeerLink> {
-    const { host, port, expectedPeerId, attach } = options;
+    const { host, port } = options;
+    try {
+      return await this.#dial(options);
+    } catch (error) {
+      if (hasCode(error, 'peer_tls')) {
+        this.#resources.logger.warn('a peer was not reached for its TLS', { host, port, why: error.message });
+      }
+      throw error;
+    }
+  }
+
+  async #dial({ host, port, expectedPeerId, attach, signal: given }: DialOptions): Promise<PeerLink> {
     const stopping = this.#stopping.signal;
-    const signal = options.signal ? AbortSignal.any([options.signal, stopping]) : stopping;
+    const signal = given ? AbortSignal.any([given, stopping]) : stopping;
     signal.throwIfAborted();
-    if (!this.#hasRoom(host)) {
+    if (!this.#counts.hasRoom(host)) {
       throw new AnaxError('limit_exceeded', `no more links, or none with ${host}`);
     }
     const reader = new StreamReader();
-    const socket = connectSocket({ host, port }, this.#readBuffer, reader);
-    const release = this.#reserve(host);
+    const release = this.#counts.reserve(host);
+    let link: Link;
     try {
-      // The link must exist before the first byte: it does, since what follows runs in the turn of the connect.
-      await connected(socket, this.#resources.limits.connectTimeoutMs, signal);
-    } catch (error) {
-      socket.destroy();
+      const { socket, binding } = await dialSocket({
+        address: { host, port },
+        tls: this.#tls,
+        readBuffer: this.#readBuffer,
+        reader,
+        timeoutMs: this.#resources.limits.connectTimeoutMs,
+        signal,
+      });
+      const listenPort = this.#port;
+      const options = { socket, reader, listenPort, expectedPeerId, binding, attach };
+      link = new Link(this.#resources, { role: 'dialer', ...options });
+      this.#track(link, host);
+    } finally {
       release();
-      throw error;
     }
-    const link = new Link(this.#resources, {
-      role: 'dialer',
-      socket,
-      reader,
-      listenPort: this.#port,
-      expectedPeerId,
-      attach,
-    });
-    release();
-    this.#track(link, host);
     return await this.#ready(link, signal);
   }
 
@@ -197,24 +244,8 @@ export class PeerTransport {
     }
   }
 
-  #hasRoom(host: string): boolean {
-    const { maxLinks, maxLinksPerHost } = this.#resources.limits;
-    return this.#count < maxLinks && (this.#perHost.get(host) ?? 0) < maxLinksPerHost;
-  }
-
-  #reserve(host: string): () => void {
-    this.#count += 1;
-    this.#perHost.set(host, (this.#perHost.get(host) ?? 0) + 1);
-    return () => {
-      this.#count -= 1;
-      const left = (this.#perHost.get(host) ?? 0) - 1;
-      if (left > 0) this.#perHost.set(host, left);
-      else this.#perHost.delete(host);
-    };
-  }
-
   #track(link: Link, host: string): void {
-    const release = this.#reserve(host);
+    const release = this.#counts.reserve(host);
     this.#links.add(link);
     void link.closed.then(() => {
       this.#links.delete(link);
@@ -227,12 +258,14 @@ export class PeerTransport {
     this.#stopping.abort(new AnaxError('interrupted', 'the transport stops'));
     await Promise.all([...this.#listeners].map((listener) => listener.close()));
     await Promise.all([...this.#links].map((link) => link.close('shutdown')));
+    this.#tls?.sessions.stop();
   }
 }
 
-function refuse(socket: Socket): void {
+/** Says why and closes, whether the other side listens or not. */
+function refuse(socket: Socket, code: GoodbyeCode, text: string): void {
   socket.on('error', () => undefined);
-  socket.end(encodeMessage({ kind: 'goodbye', code: 'limit', text: 'too many links' }));
+  socket.end(encodeMessage({ kind: 'goodbye', code, text }));
   socket.destroySoon();
 }
 
@@ -252,24 +285,5 @@ function listening(server: Server, { host, port, reusePort = false }: ListenOpti
       );
     });
     server.listen({ host, port, reusePort }, resolve);
-  });
-}
-
-function connected(socket: Socket, timeoutMs: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const settle = (error?: Error) => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', abort);
-      socket.off('connect', onConnect);
-      if (error) reject(error);
-      else resolve();
-    };
-    const onConnect = () => settle();
-    const abort = () => settle(signal.reason as Error);
-    const timer = setTimeout(() => settle(new AnaxError('network_timeout', 'no connection')), timeoutMs);
-    signal.addEventListener('abort', abort, { once: true });
-    socket.once('connect', onConnect);
-    // Stays, so that an error after a give-up does no harm.
-    socket.on('error', (error) => settle(toAnaxError(error, 'network_unreachable')));
   });
 }

@@ -26,18 +26,21 @@ export class StreamReader implements SocketReader {
   #socket: Socket | undefined;
   #onError: (error: unknown) => void = () => undefined;
   #stopped = false;
+  /** Bytes that came with the end of a TLS handshake, before `start`. */
+  readonly #early: Buffer[] = [];
   /** Whether the socket is being read. */
   reading = true;
   bytesIn = 0;
   /** When bytes came last, or reading went on. */
   lastReadAtMs = performance.now();
 
-  /** Must happen before the first byte. `onError` gets what the parser or the sink threw. */
+  /** To be called in the turn in which the connection is there. `onError` gets what the parser or the sink threw. */
   start(socket: Socket, sink: PieceSink, onError: (error: unknown) => void): void {
     this.#socket = socket;
     this.#sink = sink;
     this.#parser = new FrameParser(sink);
     this.#onError = onError;
+    for (const bytes of this.#early.splice(0)) this.take(bytes, 0, bytes.length);
   }
 
   target(shared: Buffer): Buffer {
@@ -52,6 +55,10 @@ export class StreamReader implements SocketReader {
   take(source: Buffer, start: number, end: number): boolean {
     this.bytesIn += end - start;
     this.lastReadAtMs = performance.now();
+    if (!this.#parser) {
+      this.#early.push(Buffer.from(source.subarray(start, end)));
+      return true;
+    }
     const at = this.#parse(source, start, end);
     const wait = this.#parser?.wait;
     if (!wait || this.#stopped) return true;

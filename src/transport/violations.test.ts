@@ -11,6 +11,8 @@ import type { LinkLimits } from './limits.ts';
 import type { GoodbyeCode, WireMessage } from './messages.ts';
 import type { PeerLink } from './peer-link.ts';
 
+const HELLO = { listenPort: 0, role: 'dialer' } as const;
+
 interface Scene {
   readonly end: TestEnd;
   readonly raw: RawPeer;
@@ -65,7 +67,7 @@ const offences: Record<string, Buffer> = {
   'a length of zero': Buffer.from([0, 0, 0, 0, 3]),
   'a length over the limit': Buffer.from([255, 255, 255, 255, 36]),
   'random bytes': Buffer.from('GET / HTTP/1.1\r\nHost: example\r\n\r\n'),
-  'a second hello': bytes(helloFor(createIdentity(), 0)),
+  'a second hello': bytes(helloFor(createIdentity(), HELLO)),
   'a piece that was not asked for': bytes(head(1, 100)),
   'a piece of the wrong size': bytes(head(0, 99)),
   'a chunk without a piece': chunk(0, Buffer.alloc(10)),
@@ -115,7 +117,7 @@ for (const [name, offence] of Object.entries(offences)) {
 }
 
 function hello(change: Partial<Extract<WireMessage, { kind: 'hello' }>>): WireMessage {
-  return { ...helloFor(createIdentity(), 0), ...change };
+  return { ...helloFor(createIdentity(), HELLO), ...change };
 }
 
 const badHellos: [string, GoodbyeCode, (end: TestEnd) => Buffer][] = [
@@ -131,7 +133,7 @@ const badHellos: [string, GoodbyeCode, (end: TestEnd) => Buffer][] = [
   ],
   ['version 0', 'version', () => bytes(hello({ version: 0 }))],
   ['an id of another key', 'identity', () => bytes(hello({ peerId: createIdentity().id }))],
-  ['our own id', 'identity', (end) => bytes(helloFor(end.identity, 0))],
+  ['our own id', 'identity', (end) => bytes(helloFor(end.identity, HELLO))],
 ];
 
 for (const [name, code, say] of badHellos) {

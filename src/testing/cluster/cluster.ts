@@ -14,6 +14,8 @@ export interface ClusterOptions {
   readonly seeds?: number;
   /** Flags for every daemon, e.g. `--hf-endpoint`. */
   readonly daemonArgs?: readonly string[];
+  /** Flags for the peers alone, after those. */
+  readonly peerArgs?: readonly string[];
   /** For every daemon. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -140,7 +142,8 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       socket: join(folder, 'anax.sock'),
     };
     const args = Object.entries(flags).flatMap(([flag, value]) => [`--${flag}`, value]);
-    return new DaemonNode(name, folder, [role, ...args, ...(options.daemonArgs ?? [])], options.env ?? {});
+    const more = [...(options.daemonArgs ?? []), ...(role === 'daemon' ? (options.peerArgs ?? []) : [])];
+    return new DaemonNode(name, folder, [role, ...args, ...more], options.env ?? {});
   };
   const numbered = (count: number): number[] => Array.from({ length: count }, (_, at) => at + 1);
   const seeds = numbered(options.seeds ?? 1).map((at) => create('seed', `seed-${at}`));

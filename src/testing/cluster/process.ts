@@ -1,6 +1,7 @@
 // A child process that says in one JSON line on stdout that it is ready, as all of ours do.
 
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 
 /** Where and how a Node is started. */
@@ -43,6 +44,15 @@ export class ServiceProcess {
   /** What it wrote to stderr. */
   get log(): string {
     return this.#log;
+  }
+
+  /** Resolves when this text was written to stderr, now or earlier; rejects when the process ends without. */
+  async logged(text: string): Promise<void> {
+    const { stderr } = this.child;
+    while (!this.#log.includes(text)) {
+      if (!stderr || this.child.exitCode !== null) throw new Error(`${this.name} never said: ${text}`);
+      await Promise.race([once(stderr, 'data'), this.exited]);
+    }
   }
 
   /** Ends it as an administrator would; with force after `graceMs`. */

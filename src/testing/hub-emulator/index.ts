@@ -21,4 +21,3 @@ export { type ModelScopeHub, type ModelScopeHubOptions, startModelScopeHub } fro
 export type { MsRepoSpec, MsTokenSpec } from './ms-repos.ts';
 export type { FileSource, Files, RepoType } from './repo.ts';
 export type { HubStats, LogEntry } from './request-log.ts';
-export { makeTestCertificate, type TestCertificate } from './test-certificate.ts';

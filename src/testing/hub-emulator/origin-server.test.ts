@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { Agent, get } from 'node:http';
 import { connect } from 'node:net';
 import { test } from 'node:test';
+import { makeTestCertificate } from '../certificates/index.ts';
 import { bytesContent } from './content.ts';
 import { generatedContent } from './generated-content.ts';
 import { type HuggingFaceHub, type HuggingFaceHubOptions, startHuggingFaceHub } from './hf-hub.ts';
-import { makeTestCertificate } from './test-certificate.ts';
 import { call, follow } from './test-client.ts';
 
 async function withHub(
