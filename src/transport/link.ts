@@ -6,7 +6,7 @@
 
 import type { Socket } from 'node:net';
 import {
-  AnaxError,
+  type AnaxError,
   assert,
   type Identity,
   type Logger,

@@ -89,15 +89,16 @@ function moveHandle(accepted: net.Socket, reads: net.OnReadOpts): net.Socket | u
 }
 
 /** Does to an accepted TLS socket what the option `onread` does to one that connects. */
-function lendBuffers(accepted: net.Socket, { buffer, callback }: net.OnReadOpts): net.Socket | undefined {
+function lendBuffers(accepted: net.Socket, reads: net.OnReadOpts): net.Socket | undefined {
   const socket = accepted as unknown as SocketInternals;
   const handle = socket._handle as { useUserBuffer?: (buffer: Uint8Array) => void } | null | undefined;
   const keys = bufferKeys();
-  if (!handle?.useUserBuffer || !keys || typeof buffer !== 'function') return undefined;
-  const first = buffer();
+  if (!handle?.useUserBuffer || !keys || typeof reads.buffer !== 'function') return undefined;
+  const next = reads.buffer;
+  const first = next();
   socket[keys.kBuffer] = first;
-  socket[keys.kBufferGen] = buffer;
-  socket[keys.kBufferCb] = callback;
+  socket[keys.kBufferGen] = next;
+  socket[keys.kBufferCb] = (length: number, bytes: Uint8Array) => reads.callback(length, bytes);
   handle.useUserBuffer(first);
   accepted.resume();
   return accepted;

@@ -50,7 +50,7 @@ const cluster = () => [certificateOf(ca), certificateOf(ca)].map((own) => ({ own
 async function dialBetween(
   dialer: Partial<PeerTransportOptions>,
   acceptor: Partial<PeerTransportOptions>,
-): Promise<{ readonly error: unknown; readonly warning: Promise<string>; stop(): Promise<void> }> {
+): Promise<{ readonly error: unknown; readonly warning: Promise<string>; stop: () => Promise<void> }> {
   const warned = Promise.withResolvers<string>();
   const warn = (message: string, fields?: object) => warned.resolve(`${message} ${JSON.stringify(fields)}`);
   const from = new TestEnd(dialer);
