@@ -32,6 +32,7 @@ import type {
 } from '../rpc/index.ts';
 import type { JoinFacts, SchedulerLink } from '../scheduler-server/index.ts';
 import type { SourceRegistry } from '../sources/index.ts';
+import { systemClock } from '../system/index.ts';
 import { type PeerTls, RateLimiter } from '../transport/index.ts';
 import { listCache, removeFromCache } from './cache-control.ts';
 import { COMPLAINT_METHOD, Complaints } from './complaints.ts';
@@ -90,6 +91,9 @@ interface SharedTraffic {
   readonly downloadLimiter: RateLimiter;
 }
 
+/** The limiters of links and origin reads go by the time that the transport takes, which no one sets back. */
+const limiterClock: Clock = { now: () => performance.now(), sleep: systemClock.sleep };
+
 export class Engine implements ControlApi {
   readonly #deps: EngineDeps;
   readonly #options: EngineOptions;
@@ -110,7 +114,7 @@ export class Engine implements ControlApi {
   static async open(deps: EngineDeps, options: EngineOptions): Promise<Engine> {
     // The links need the engine to answer, the engine needs the links' port to say who it is.
     const late: { engine?: Engine } = {};
-    const downloadLimiter = new RateLimiter(options.downloadBytesPerSecond, deps.clock.now());
+    const downloadLimiter = new RateLimiter(options.downloadBytesPerSecond, limiterClock.now());
     const links = new PeerLinks({
       identity: deps.identity,
       logger: deps.logger,
@@ -122,7 +126,6 @@ export class Engine implements ControlApi {
       onPeerGone: (peer) => late.engine?.peerGone(peer),
       createHasher: deps.createHasher,
       tls: deps.tls,
-      nowMs: () => deps.clock.now(),
       uploadBytesPerSecond: options.uploadBytesPerSecond,
       downloadLimiter,
     });
@@ -195,7 +198,7 @@ export class Engine implements ControlApi {
       uploads: this.#uploads,
       scheduler: this.#scheduler,
       limits: { originReads: this.#options.originReads },
-      pace: (bytes, signal) => pace(this.#downloadLimiter, clock, bytes, signal),
+      pace: (bytes, signal) => pace(this.#downloadLimiter, limiterClock, bytes, signal),
       invite: (seed, invited, credentials) => this.#resolver.invite(seed, invited, credentials),
       onDamage: (digest) => this.#repairs.changed(digest),
       source: this.#sourceOf(snapshot.ref.scheme),

@@ -60,13 +60,12 @@ export interface PeerLinksOptions {
   readonly onPeerGone: (peer: PeerId) => void;
   /** Bytes per second over all links; absent: no limit. */
   readonly uploadBytesPerSecond?: number | undefined;
-  /** Shared with the reads of the origin; absent: no limit. */
+  /** Shared with the reads of the origin, in the time of `performance.now`; absent: no limit. */
   readonly downloadLimiter?: RateLimiter;
   /** Hashes pieces as they arrive; absent: whoever gets them does. */
   readonly createHasher?: (() => PieceHasher) | undefined;
   /** Absent: links are plain TCP. */
   readonly tls?: PeerTls | undefined;
-  readonly nowMs: () => number;
 }
 
 export class PeerLinks {
@@ -89,7 +88,7 @@ export class PeerLinks {
       // Measured: with `data` events a receiver spends 0.75 CPU-s/GiB on links it accepted, with `onread` 0.28.
       acceptedReads: 'onread',
       limits: { maxLinksPerHost: MAX_LINKS_PER_HOST },
-      uploadLimiter: new RateLimiter(options.uploadBytesPerSecond, options.nowMs()),
+      uploadLimiter: new RateLimiter(options.uploadBytesPerSecond, performance.now()),
       ...(options.downloadLimiter && { downloadLimiter: options.downloadLimiter }),
     });
   }

@@ -54,7 +54,6 @@ async function hostOf(
       return late.resolver.answer(...call);
     },
     onPeerGone: () => undefined,
-    nowMs: () => Date.now(),
   });
   const info = infoOf(identity, await links.listen('127.0.0.1', 0));
   const stopping = new AbortController();

@@ -35,7 +35,6 @@ export async function hostOf(
     ownerOf: async () => undefined,
     call: async () => new Uint8Array(),
     onPeerGone: () => undefined,
-    nowMs: () => Date.now(),
   });
   const common = { identity, clock: systemClock, random: Math.random };
   const scheduler = createLocalScheduler({ ...common, self: infoOf(identity), tickMs: 20 });

@@ -1,4 +1,5 @@
-// Waiting at a rate limiter: the timers that the limiter itself does without.
+// Waiting at a rate limiter: the timers that the limiter itself does without. Its time is `performance.now`; a limiter
+// that is told any other by somebody else lets nothing pass.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RateLimiter } from './rate-limiter.ts';
