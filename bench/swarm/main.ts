@@ -10,6 +10,8 @@ import { createWorkspace, describeMachine, type Workspace } from '../kit/workspa
 import { startAnax } from './anax.ts';
 import { startAria2 } from './aria2.ts';
 import { boundSeconds } from './bound.ts';
+import { deliverInProcess, type ManyPeersOutcome } from './in-process.ts';
+import { inProcessObject, inProcessPlot, inProcessTable } from './in-process-report.ts';
 import { leftNames, RUN_PREFIX } from './leftovers.ts';
 import { startLibtorrent } from './libtorrent.ts';
 import { Network, removeLeftNetworks } from './network.ts';
@@ -60,10 +62,8 @@ function say(text: string): void {
 }
 
 try {
-  const figures = await runBench(options);
-  process.stdout.write(`${swarmTable(figures)}\n`);
-  if (options.plot !== undefined) await writeFile(options.plot, swarmPlot(figures));
-  if (options.json) process.stdout.write(`${JSON.stringify(swarmObject(figures))}\n`);
+  if (options.inProcess) await runInProcess(options);
+  else await runNetwork(options);
 } catch (error) {
   const text =
     error instanceof CannotRun ? error.message : error instanceof Error ? error.stack : String(error);
@@ -73,16 +73,50 @@ try {
   await cleanUp();
 }
 
-async function runBench(asked: SwarmOptions): Promise<SwarmFigures> {
+async function runNetwork(asked: SwarmOptions): Promise<void> {
+  const figures = await raceOnNetwork(asked);
+  process.stdout.write(`${swarmTable(figures)}\n`);
+  if (asked.plot !== undefined) await writeFile(asked.plot, swarmPlot(figures));
+  if (asked.json) process.stdout.write(`${JSON.stringify(swarmObject(figures))}\n`);
+}
+
+async function runInProcess(asked: SwarmOptions): Promise<void> {
+  const { folder, file } = await prepareFolder(asked);
+  say(describeMachine());
+  const alone: ManyPeersOutcome[] = [];
+  const together: ManyPeersOutcome[] = [];
+  for (let run = 1; run <= asked.runs; run += 1) {
+    for (const [peers, outcomes] of [
+      [1, alone],
+      [asked.peers, together],
+    ] as const) {
+      const outcome = await deliverInProcess(peers, asked, file, join(folder, `run-${run}-${peers}`));
+      outcomes.push(outcome);
+      say(`run ${run}: ${peers} peers ${Math.max(...outcome.finishSeconds).toFixed(2)} s`);
+    }
+  }
+  const figures = { options: asked, machine: describeMachine(), alone, together };
+  process.stdout.write(`${inProcessTable(figures)}\n`);
+  if (asked.plot !== undefined) await writeFile(asked.plot, inProcessPlot(figures));
+  if (asked.json) process.stdout.write(`${JSON.stringify(inProcessObject(figures))}\n`);
+}
+
+async function prepareFolder(asked: SwarmOptions): Promise<Workspace & { readonly file: SharedFile }> {
+  await removeLeftFolders(asked.dir);
+  const workspace = await createWorkspace(asked.dir, `${RUN_PREFIX}-`);
+  cleanUps.push(() => workspace.remove());
+  return { ...workspace, file: await makeFile(workspace.folder, asked.sizeBytes) };
+}
+
+async function raceOnNetwork(asked: SwarmOptions): Promise<SwarmFigures> {
   if (process.getuid?.() !== 0)
     throw new CannotRun('network namespaces need root; run it as root, or see --in-process');
   const tools = asked.only.flatMap((name) => STARTERS[name].tools);
   const missing = await installTools([...new Set<Tool>(['ip', ...tools])], say);
   if (missing.ip !== undefined) throw new CannotRun(missing.ip);
-  await removeLeft(asked.dir);
-  const workspace = await createWorkspace(asked.dir, `${RUN_PREFIX}-`);
-  cleanUps.push(() => workspace.remove());
-  const file = await makeFile(workspace.folder, asked.sizeBytes);
+  for (const left of await removeLeftNetworks()) say(`removed ${left}, which a run left behind`);
+  const workspace = await prepareFolder(asked);
+  const { file } = workspace;
   const peers = Array.from({ length: asked.peers }, (_, at) => `peer-${at + 1}`);
   const network = await makeNetwork(asked, peers);
   cleanUps.push(() => network.remove());
@@ -90,8 +124,7 @@ async function runBench(asked: SwarmOptions): Promise<SwarmFigures> {
   return await runAll({ network, peers, file, options: asked, folder: workspace.folder, say }, missing);
 }
 
-async function removeLeft(folder: string): Promise<void> {
-  for (const left of await removeLeftNetworks()) say(`removed the network that ${left} left behind`);
+async function removeLeftFolders(folder: string): Promise<void> {
   for (const name of await leftNames(await readdir(folder))) {
     await rm(join(folder, name), { recursive: true, force: true });
   }

@@ -37,7 +37,7 @@ own, each link shaped in both directions with tc. Beside Anax, in turns: star (n
 Needs root, and Debian's iproute2; the rivals' packages are installed if missing.
 
   --peers <n>              peers beside the seed (default 16; 200 with --in-process)
-  --rate <rate>            of each link, e.g. 100Mbit (default 100Mbit; 10Mbit with --in-process)
+  --rate <rate>            of each link, e.g. 100Mbit (default 100Mbit; 2Mbit with --in-process)
   --size <size>            bytes of the file (default 128MiB; 64MiB with --in-process)
   --runs <n>               runs of each (default 3)
   --only <names>           of anax,star,aria2,libtorrent, e.g. anax,aria2 (default all)
@@ -81,7 +81,7 @@ const MAX_PEERS = 240;
 export function toOptions(given: Values): SwarmOptions {
   const inProcess = given['in-process'] === true;
   const usual = inProcess
-    ? { peers: '200', rate: '10Mbit', size: '64MiB' }
+    ? { peers: '200', rate: '2Mbit', size: '64MiB' }
     : { peers: '16', rate: '100Mbit', size: '128MiB' };
   const values: Values = { ...usual, ...given };
   return {

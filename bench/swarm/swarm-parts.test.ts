@@ -4,6 +4,8 @@ import { test } from 'node:test';
 import { MiB } from '../../src/core/index.ts';
 import { boundSeconds, quantile } from './bound.ts';
 import { FaultPlan } from './fault-plan.ts';
+import { peerPlans } from './in-process.ts';
+import { inProcessObject, inProcessTable } from './in-process-report.ts';
 import { leftNames, RUN_PREFIX } from './leftovers.ts';
 import { addressOf, type NetworkPlan, setUpCommands, shaping } from './network-plan.ts';
 import { toOptions } from './options.ts';
@@ -161,4 +163,37 @@ test('the report has medians, ratios to the bound and the spread', () => {
   assert.deepEqual(object['leftOut'], ['aria2: not there']);
   assert.match(swarmTable(figures), /^anax +13\.00 \(12\.00–14\.00\)/mu);
   assert.match(swarmPlot(figures), /<svg[^]*star/u);
+});
+
+test('peers in one process have an address each, and the seed is one of them', () => {
+  const plans = peerPlans(300, '/tmp/x');
+  assert.equal(new Set(plans.map(({ address }) => address)).size, 301);
+  assert.ok(plans.every(({ address }) => /^127\.0\.[12]\.(?:[1-9]\d?|1\d\d|2[0-4]\d|250)$/u.test(address)));
+  assert.deepEqual(
+    plans.filter(({ role }) => role === 'seed').map(({ name }) => name),
+    ['seed'],
+  );
+});
+
+test('many peers are held against one alone, run by run', () => {
+  const options = toOptions({ ...DEFAULTS, peers: '2', 'in-process': true });
+  const many = (finishSeconds: readonly number[]) => ({
+    peers: finishSeconds.length,
+    finishSeconds,
+    originBytesRatio: 1,
+    originRequests: 4,
+    cpuSeconds: 2,
+    peakRssMiB: 300,
+  });
+  const figures = {
+    options,
+    machine: 'a machine',
+    alone: [many([10]), many([20])],
+    together: [many([10, 12]), many([21, 22])],
+  };
+  const { anax } = inProcessObject(figures) as Record<'anax', Record<string, unknown>>;
+  assert.equal(anax['oneAloneSeconds'], 15);
+  assert.equal(anax['ratioToOneAlone'], 1.15);
+  assert.deepEqual(anax['ratioToOneAloneSpread'], { min: 1.1, max: 1.2 });
+  assert.match(inProcessTable(figures), /T\(2\)\/T\(1\): 1\.150/u);
 });
