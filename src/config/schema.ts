@@ -193,6 +193,37 @@ export const configSchema = z
       value: '<n>',
       parts: ENGINE,
     }),
+    clusterConnections: wholeNumber(1, 100_000)
+      .exactOptional()
+      .register(settings, {
+        help: 'requests for content to one origin at the same time, of all hosts together',
+        value: '<n>',
+        parts: ['scheduler'],
+        defaultText: 'no limit',
+      }),
+    clusterRate: rate()
+      .exactOptional()
+      .register(settings, {
+        help: 'limit on bytes taken from one origin by all hosts together, per second',
+        value: '<size>',
+        parts: ['scheduler'],
+        defaultText: 'no limit',
+      }),
+    clusterRequests: wholeNumber(1, 1_000_000)
+      .exactOptional()
+      .register(settings, {
+        help: 'requests for content to one origin in a minute, of all hosts together',
+        value: '<n>',
+        parts: ['scheduler'],
+        defaultText: 'no limit',
+      }),
+    leaseStall: duration()
+      .prefault('3m')
+      .register(settings, {
+        help: 'a host that reads an origin and gets no further for so long has another read instead',
+        value: '<duration>',
+        parts: ['scheduler'],
+      }),
     httpProxy: proxyUrl()
       .exactOptional()
       .register(settings, {
@@ -269,6 +300,8 @@ const toValue = configSchema.transform(
       port,
       uploadRate,
       downloadRate,
+      clusterRate,
+      leaseStall,
       retryWait,
       stopWait,
       peerTlsCert,
@@ -284,6 +317,8 @@ const toValue = configSchema.transform(
     ...(capacity !== undefined && { capacityBytes: capacity }),
     ...(uploadRate !== undefined && { uploadBytesPerSecond: uploadRate }),
     ...(downloadRate !== undefined && { downloadBytesPerSecond: downloadRate }),
+    ...(clusterRate !== undefined && { clusterBytesPerSecond: clusterRate }),
+    leaseStallMs: leaseStall,
     retryWaitMs: retryWait,
     stopWaitMs: stopWait,
   }),

@@ -37,6 +37,7 @@ import { type PeerTls, RateLimiter } from '../transport/index.ts';
 import { listCache, removeFromCache } from './cache-control.ts';
 import { COMPLAINT_METHOD, Complaints } from './complaints.ts';
 import { runDownload } from './download.ts';
+import { OriginBudgets, originOf } from './origin-budget.ts';
 import { createDestination } from './outputs.ts';
 import { pace } from './pace.ts';
 import { PeerLinks } from './peer-links.ts';
@@ -99,6 +100,7 @@ export class Engine implements ControlApi {
   readonly #options: EngineOptions;
   readonly #links: PeerLinks;
   readonly #downloadLimiter: RateLimiter;
+  readonly #budgets: OriginBudgets;
   readonly #uploads: Uploads;
   readonly #sessions: Sessions;
   readonly #repairs: Repairs;
@@ -144,6 +146,7 @@ export class Engine implements ControlApi {
     this.#downloadLimiter = downloadLimiter;
     this.#startedMs = deps.clock.now();
     this.#self = { ...options.self, port };
+    this.#budgets = new OriginBudgets(deps.clock);
     this.#uploads = new Uploads(deps.logger);
     this.#scheduler = deps.schedulerFor(this.#self, () => this.joinFacts());
     this.#sessions = new Sessions({
@@ -152,7 +155,10 @@ export class Engine implements ControlApi {
       stored: (id) => deps.store.snapshot(id),
       logger: deps.logger,
     });
-    this.#scheduler.onMessage((message) => this.#sessions.onScheduler(message));
+    this.#scheduler.onMessage((message) => {
+      if (message.kind === 'originShare') this.#budgets.of(message.origin).set(message);
+      else this.#sessions.onScheduler(message);
+    });
     this.#repairs = new Repairs({ ...deps, sessions: this.#sessions });
     this.#complaints = new Complaints({
       suspect: (snapshot, piece) => this.#repairs.suspect(snapshot, piece),
@@ -170,6 +176,11 @@ export class Engine implements ControlApi {
       mayResolveForOthers: (ref) => this.#mayResolveForOthers(ref),
       onResolvedForOther: (snapshot, credentials) => this.#takePart(snapshot, credentials),
     });
+  }
+
+  /** An origin asked this host to wait: all that read there shall. */
+  throttled(waitMs: number): void {
+    this.#scheduler.tell({ kind: 'throttled', waitMs });
   }
 
   /** The swarms that this host takes part in. */
@@ -199,6 +210,7 @@ export class Engine implements ControlApi {
       scheduler: this.#scheduler,
       limits: { originReads: this.#options.originReads },
       pace: (bytes, signal) => pace(this.#downloadLimiter, limiterClock, bytes, signal),
+      budget: this.#budgets.of(originOf(snapshot.ref.endpoint)),
       invite: (seed, invited, credentials) => this.#resolver.invite(seed, invited, credentials),
       onDamage: (digest) => this.#repairs.changed(digest),
       source: this.#sourceOf(snapshot.ref.scheme),

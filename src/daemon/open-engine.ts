@@ -104,6 +104,8 @@ async function assemble(
     ...(signal && { signal }),
     ...(config.capacityBytes !== undefined && { capacityBytes: config.capacityBytes }),
   });
+  // The sources are made before the engine that hears of what they are told.
+  const late: { engine?: Engine } = {};
   const deps = {
     identity,
     store,
@@ -120,6 +122,7 @@ async function assemble(
       hfEndpoint: config.hfEndpoint,
       modelscopeEndpoint: config.modelscopeEndpoint,
       maxRetryWaitMs: config.retryWaitMs,
+      onThrottled: (waitMs: number) => late.engine?.throttled(waitMs),
       proxy: {
         ...(config.httpProxy !== undefined && { httpUrl: config.httpProxy }),
         ...(config.httpsProxy !== undefined && { httpsUrl: config.httpsProxy }),
@@ -130,7 +133,7 @@ async function assemble(
       schedulerLink({ config, logger, identity, self, rejoin }),
   };
   try {
-    return await Engine.open(deps, {
+    late.engine = await Engine.open(deps, {
       self: {
         id: identity.id,
         publicKey: identity.publicKey,
@@ -152,6 +155,7 @@ async function assemble(
       uploadBytesPerSecond: config.uploadBytesPerSecond,
       downloadBytesPerSecond: config.downloadBytesPerSecond,
     });
+    return late.engine;
   } catch (error) {
     tls?.stop();
     await deps.sources.close();

@@ -35,6 +35,7 @@ function start(source: FakeSource, options: ReadOptions = {}) {
     credentials: {},
     clock,
     signal: options.signal ?? new AbortController().signal,
+    begin: async () => () => undefined,
     mayRead: () => Promise.resolve(),
     onBytes: async (bytes) => {
       arrived.bytes += bytes;
@@ -100,6 +101,27 @@ test('a stretch in the middle asks for its own bytes only', async () => {
   await read.done;
   assertPieces(read.pieces, bytes, 3, 7);
   assert.deepEqual(source.ranges, [{ start: 300, end: 700 }]);
+});
+
+test('a read that is shortened while it runs ends there, and closes its request', async () => {
+  const bytes = content(1_050);
+  const source = new FakeSource({ 'a.bin': bytes });
+  let end = 11;
+  let isClosed = false;
+  source.stream = function* (rest) {
+    try {
+      for (let at = 0; at < rest.length; at += 70) {
+        if (at >= 350) end = 6;
+        yield rest.subarray(at, at + 70);
+      }
+    } finally {
+      isClosed = true;
+    }
+  };
+  const read = start(source, { endPiece: () => end });
+  await read.done;
+  assertPieces(read.pieces, bytes, 0, 6);
+  assert.equal(isClosed, true);
 });
 
 test('after a cut only what did not arrive is asked for', async () => {

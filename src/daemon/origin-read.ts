@@ -22,6 +22,8 @@ export interface OriginReadJob {
   readonly credentials: Credentials;
   readonly clock: Clock;
   readonly signal: AbortSignal;
+  /** Resolves when a request may be sent; what it gives is called when the answer has ended. */
+  readonly begin: () => Promise<() => void>;
   /** Resolves when bytes may be taken from the origin. */
   readonly mayRead: () => Promise<void>;
   /** Bytes as they arrive. The next are taken when it resolves. */
@@ -59,13 +61,18 @@ function isCut(error: unknown): boolean {
 
 async function streamInto(job: OriginReadJob, assembly: PieceAssembly): Promise<void> {
   await job.mayRead();
+  const end = await job.begin();
   const range = { start: assembly.position, end: assembly.end };
   const context = { credentials: job.credentials, signal: job.signal };
-  for await (const chunk of job.source.get(job.ref, job.file, range, context)) {
-    await job.onBytes(chunk.length);
-    await assembly.add(chunk);
-    if (assembly.done) return;
-    await job.mayRead();
+  try {
+    for await (const chunk of job.source.get(job.ref, job.file, range, context)) {
+      await job.onBytes(chunk.length);
+      await assembly.add(chunk);
+      if (assembly.done) return;
+      await job.mayRead();
+    }
+  } finally {
+    end();
   }
 }
 

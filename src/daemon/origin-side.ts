@@ -219,10 +219,11 @@ export class OriginSide {
           credentials,
           clock: deps.clock,
           signal,
+          begin: () => deps.budget.begin(signal),
           mayRead: () => this.#gate.promise,
           onBytes: async (bytes) => {
             counters.fromOrigin += bytes;
-            await deps.pace(bytes, signal);
+            await Promise.all([deps.pace(bytes, signal), deps.budget.pace(bytes, signal)]);
           },
         }),
       ),

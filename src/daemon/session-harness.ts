@@ -14,6 +14,7 @@ import { systemClock } from '../system/index.ts';
 import { FakeSource } from '../testing/fake-source/index.ts';
 import { MemoryBlobStore } from '../testing/memory-store/index.ts';
 import { testPieceHash } from '../testing/store-conformance/index.ts';
+import { OriginBudget } from './origin-budget.ts';
 import { PeerLinks } from './peer-links.ts';
 import { Sessions } from './sessions.ts';
 import { Uploads } from './uploads.ts';
@@ -50,6 +51,7 @@ export async function hostOf(
       uploads: new Uploads(logger),
       limits: {},
       pace: async () => undefined,
+      budget: new OriginBudget(systemClock),
       invite: async () => undefined,
       onDamage: async () => undefined,
     }),

@@ -164,7 +164,7 @@ export class Sessions {
   onScheduler(message: SchedulerMessage): void {
     if (message.kind === 'connected') {
       for (const session of this.all()) session.trustScheduler(message.schedulerKey);
-    } else if (message.kind !== 'disconnected') {
+    } else if (message.kind !== 'disconnected' && message.kind !== 'originShare') {
       this.#entries.get(message.snapshot)?.session.onScheduler(message);
     }
   }

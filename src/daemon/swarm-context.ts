@@ -19,6 +19,7 @@ import {
 import type { SchedulerLink } from '../scheduler-server/index.ts';
 import type { SwarmEvent, SwarmLimits } from '../swarm/index.ts';
 import type { BlobTask } from './blob-task.ts';
+import type { OriginBudget } from './origin-budget.ts';
 import type { PeerLinks } from './peer-links.ts';
 import type { Uploads } from './uploads.ts';
 
@@ -33,6 +34,8 @@ export interface SessionDeps {
   readonly limits: Partial<SwarmLimits>;
   /** Resolves when bytes that were taken from the origin fit the host's download rate. */
   readonly pace: (bytes: number, signal: AbortSignal) => Promise<void>;
+  /** This host's part of what the cluster may ask of the snapshot's origin. */
+  readonly budget: OriginBudget;
   /** Has a seed take part in the snapshot's swarm, reading with these credentials. */
   readonly invite: (seed: PeerInfo, snapshot: StoredSnapshot, credentials: Credentials) => Promise<void>;
   /** The file behind a stored blob is not what was committed. */

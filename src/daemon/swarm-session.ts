@@ -34,6 +34,7 @@ import {
 import { BlobTask } from './blob-task.ts';
 import { Exchange } from './exchange.ts';
 import { offeredPieces } from './offers.ts';
+import { originOf } from './origin-budget.ts';
 import { OriginSide } from './origin-side.ts';
 import { fillFromStore, packName } from './packs.ts';
 import { locateTask, type SessionDeps, type SwarmContext } from './swarm-context.ts';
@@ -232,6 +233,7 @@ export class SwarmSession {
       pieceCount: map.pieceCount,
       held: offeredPieces(this.#context).toBytes(),
       url: deps.source.format(snapshot.ref),
+      origin: originOf(snapshot.ref.endpoint),
       totalBytes: totalBytes(snapshot.manifest),
       lease: this.#leaseClaim(),
     };
@@ -260,6 +262,7 @@ export class SwarmSession {
         return this.fail(fromErrorRecord(message.error));
       case 'connected':
       case 'disconnected':
+      case 'originShare':
         return undefined;
     }
   }

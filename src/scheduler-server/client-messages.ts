@@ -15,14 +15,19 @@ import type { JoinFacts, SchedulerMessage, Statement } from './scheduler-link.ts
 import { spansFromWire, spansToWire } from './wire-spans.ts';
 
 export function joinRequest(facts: JoinFacts): AttendRequestInit {
-  const { snapshot: snapshotId, pieceCount, url, lease } = facts;
+  const { snapshot: snapshotId, pieceCount, url, origin, lease } = facts;
   const held = Uint8Array.from(facts.held);
   const totalBytes = BigInt(facts.totalBytes);
   const claim = lease && { lease: { epoch: BigInt(lease.epoch), spans: spansToWire(lease.spans) } };
-  return { message: { case: 'join', value: { snapshotId, pieceCount, held, url, totalBytes, ...claim } } };
+  return {
+    message: { case: 'join', value: { snapshotId, pieceCount, held, url, origin, totalBytes, ...claim } },
+  };
 }
 
 export function toRequest(statement: Statement): AttendRequestInit {
+  if (statement.kind === 'throttled') {
+    return { message: { case: 'throttled', value: { waitMs: BigInt(Math.ceil(statement.waitMs)) } } };
+  }
   const { snapshot: snapshotId } = statement;
   switch (statement.kind) {
     case 'leave':
@@ -89,6 +94,17 @@ export function toMessage({ message }: AttendResponse, self: PeerInfo): Schedule
     case 'invite': {
       const { snapshotId, seeds } = message.value;
       return { kind: 'invite', snapshot: parseSnapshotId(snapshotId), seeds: seeds.map(peerFromWire) };
+    }
+    case 'originShare': {
+      const { origin, connections, bytesPerSecond, requestsPerMinute, pauseMs } = message.value;
+      return {
+        kind: 'originShare',
+        origin,
+        connections,
+        bytesPerSecond: bytesPerSecond === undefined ? undefined : Number(bytesPerSecond),
+        requestsPerMinute,
+        pauseMs: Number(pauseMs),
+      };
     }
     case 'swarmFailed': {
       const { snapshotId, error } = message.value;

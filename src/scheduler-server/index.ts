@@ -4,6 +4,7 @@ export { type ConnectSchedulerOptions, connectScheduler } from './connect-schedu
 export { createLocalScheduler, type LocalSchedulerOptions } from './local-scheduler.ts';
 export type {
   JoinFacts,
+  OriginShare,
   SchedulerLink,
   SchedulerMessage,
   SchedulerMessageHandler,

@@ -44,6 +44,7 @@ export function joinFacts(changes: Partial<JoinFacts> = {}): JoinFacts {
     pieceCount: PIECES,
     held: new Uint8Array(),
     url: 'hf://owner/name@main',
+    origin: 'hub.example',
     totalBytes: 1_000,
     lease: undefined,
     ...changes,

@@ -21,9 +21,21 @@ export interface JoinFacts {
   readonly held: Uint8Array;
   /** Canonical URL without secrets, for people. */
   readonly url: string;
+  /** The host of its hub; empty where it has none. */
+  readonly origin: string;
   readonly totalBytes: number;
   /** The lease that this host holds in the swarm. */
   readonly lease: LeaseClaim | undefined;
+}
+
+/** A host's part of what all may ask of an origin together. */
+export interface OriginShare {
+  readonly origin: string;
+  readonly connections: number | undefined;
+  readonly bytesPerSecond: number | undefined;
+  readonly requestsPerMinute: number | undefined;
+  /** Nothing new may be asked for so long. */
+  readonly pauseMs: number;
 }
 
 type Unsigned<Event> = Event extends { readonly peer: PeerId } ? Omit<Event, 'peer'> : never;
@@ -32,7 +44,7 @@ type Unsigned<Event> = Event extends { readonly peer: PeerId } ? Omit<Event, 'pe
 export type Statement = Unsigned<
   Extract<
     SchedulerEvent,
-    { kind: 'leave' | 'holdings' | 'leaseDone' | 'leaseYielded' | 'leaseProgress' | 'suspect' }
+    { kind: 'leave' | 'holdings' | 'leaseDone' | 'leaseYielded' | 'leaseProgress' | 'suspect' | 'throttled' }
   >
 >;
 
@@ -54,6 +66,8 @@ export type SchedulerMessage =
   | { readonly kind: 'yieldLease'; readonly snapshot: SnapshotId; readonly epoch: number }
   /** There is much to read: have these seeds take part. */
   | { readonly kind: 'invite'; readonly snapshot: SnapshotId; readonly seeds: readonly PeerInfo[] }
+  /** What this host may ask of an origin until it hears otherwise; `undefined` is without limit. */
+  | ({ readonly kind: 'originShare' } & OriginShare)
   /** Answer with `holdings`, naming which of these holders still give pieces to this host. */
   | {
       readonly kind: 'reportHoldings';

@@ -2,6 +2,7 @@
 
 import { type Config, loadIdentity } from '../config/index.ts';
 import type { Logger, PeerId } from '../core/index.ts';
+import type { SchedulerLimits } from '../scheduler/index.ts';
 import { systemClock } from '../system/index.ts';
 import { startScheduler } from './start-scheduler.ts';
 
@@ -25,6 +26,18 @@ export async function startSchedulerProgram(options: SchedulerProgramOptions): P
     identity,
     logger,
     clock: systemClock,
+    limits: limitsOf(config),
   });
   return { ready: { peerId: identity.id, peerPort: server.port }, stop: () => server.stop() };
+}
+
+/** Limits of the cluster that are not set do not exist. */
+function limitsOf(config: Config): Partial<SchedulerLimits> {
+  const { clusterConnections, clusterBytesPerSecond, clusterRequests, leaseStallMs } = config;
+  return {
+    leaseStallMs,
+    ...(clusterConnections !== undefined && { originConnections: clusterConnections }),
+    ...(clusterBytesPerSecond !== undefined && { originBytesPerSecond: clusterBytesPerSecond }),
+    ...(clusterRequests !== undefined && { originRequestsPerMinute: clusterRequests }),
+  };
 }

@@ -137,6 +137,26 @@ describe('a scheduler over h2c', { timeout: 30_000 }, () => {
     assert.deepEqual([holder.count('lease'), other.count('lease')], [1, 0]);
   });
 
+  it('shares its budget for an origin among who reads there, and passes on what the origin asks for', async () => {
+    const limits = { ...FAST, originConnections: 3, originBytesPerSecond: 1_000 };
+    const { url } = await serve({ limits });
+    const first = await attend(url, newPeer(), [joinFacts()]);
+    assert.deepEqual(await first.next('originShare'), {
+      kind: 'originShare',
+      origin: 'hub.example',
+      connections: 3,
+      bytesPerSecond: 1_000,
+      requestsPerMinute: undefined,
+      pauseMs: 0,
+    });
+    const other = 'cd'.repeat(32) as typeof SNAPSHOT;
+    const second = await attend(url, newPeer(), [joinFacts({ snapshot: other })]);
+    assert.equal((await first.next('originShare')).connections, 2);
+    assert.equal((await second.next('originShare')).connections, 1);
+    second.link.tell({ kind: 'throttled', waitMs: 40_000 });
+    assert.equal((await first.next('originShare')).pauseMs, 40_000);
+  });
+
   it('with another key is told apart', async () => {
     const server = await serve();
     const daemon = await attend(server.url, newPeer());

@@ -28,6 +28,7 @@ const MAX_HELD_BYTES = MAX_PIECES / 8;
 /** Holders that one answer may name. */
 const MAX_HEARD = 1_000;
 const MAX_URL_LENGTH = 2_048;
+const MAX_ORIGIN_LENGTH = 255;
 const MAX_REF_KEY_LENGTH = 1_024;
 /** Peers that one question may exclude. */
 const MAX_EXCLUDED = 1_000;
@@ -36,7 +37,7 @@ const MAX_EXCLUDED = 1_000;
 export function toEvent(peer: PeerId, { message }: AttendRequest): SchedulerEvent {
   switch (message.case) {
     case 'join': {
-      const { snapshotId, pieceCount, held, url, totalBytes, lease } = message.value;
+      const { snapshotId, pieceCount, held, url, origin, totalBytes, lease } = message.value;
       return {
         kind: 'join',
         peer,
@@ -44,6 +45,7 @@ export function toEvent(peer: PeerId, { message }: AttendRequest): SchedulerEven
         pieceCount,
         held: checkHeld(held),
         url: url.slice(0, MAX_URL_LENGTH),
+        origin: origin.slice(0, MAX_ORIGIN_LENGTH),
         totalBytes: toSafeNumber(totalBytes),
         lease: lease && { epoch: toSafeNumber(lease.epoch), spans: spansFromWire(lease.spans) },
       };
@@ -90,6 +92,8 @@ export function toEvent(peer: PeerId, { message }: AttendRequest): SchedulerEven
       }
       return { kind: 'locate', peer, requestId, refKey, exclude: excludePeerIds.map(parsePeerId) };
     }
+    case 'throttled':
+      return { kind: 'throttled', peer, waitMs: toSafeNumber(message.value.waitMs) };
     case 'peerSuspect': {
       const { snapshotId, peerId } = message.value;
       return { kind: 'suspect', peer, snapshot: parseSnapshotId(snapshotId), suspect: parsePeerId(peerId) };
@@ -141,6 +145,17 @@ export function toResponse(effect: SchedulerEffect, peer: PeerInfo, identity: Id
     case 'invite': {
       const value = { snapshotId: effect.snapshot, seeds: effect.seeds.map(peerToWire) };
       return { message: { case: 'invite', value } };
+    }
+    case 'originShare': {
+      const { origin, connections, bytesPerSecond, requestsPerMinute, pauseMs } = effect;
+      const value = {
+        origin,
+        ...(connections !== undefined && { connections }),
+        ...(bytesPerSecond !== undefined && { bytesPerSecond: BigInt(bytesPerSecond) }),
+        ...(requestsPerMinute !== undefined && { requestsPerMinute }),
+        pauseMs: BigInt(Math.ceil(pauseMs)),
+      };
+      return { message: { case: 'originShare', value } };
     }
     case 'located': {
       const answer =

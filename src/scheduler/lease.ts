@@ -10,6 +10,7 @@
 // - A reader that says it left, or joins again without its lease, has none.
 
 import type { ErrorRecord, PeerId } from '../core/index.ts';
+import { dropReader, pausedUntilMs, refused } from './origins.ts';
 import { chooseReader, claim, hasLiveReader, lostReaders, revoke, unleased } from './readers.ts';
 import { endReserve, grantShared, share } from './sharing.ts';
 import type { Spans } from './spans.ts';
@@ -35,7 +36,7 @@ export function memberJoined(step: Step, swarm: Swarm, member: Member, lease: Le
     share(step, swarm);
     return;
   }
-  if (!lease && swarm.readers.delete(id) && swarm.phase.kind === 'settling') swarm.phase.heard.delete(id);
+  if (!lease && dropReader(step, swarm, id) && swarm.phase.kind === 'settling') swarm.phase.heard.delete(id);
   if (swarm.phase.kind === 'failed') {
     swarm.phase.wanted = true;
     if (step.nowMs >= swarm.phase.untilMs) startAfresh(step, swarm);
@@ -48,7 +49,7 @@ export function memberJoined(step: Step, swarm: Swarm, member: Member, lease: Le
 export function memberLeft(step: Step, swarm: Swarm, id: PeerId, said: boolean): void {
   const reader = swarm.readers.get(id);
   if (reader) reader.isLost = true;
-  if (said) swarm.readers.delete(id);
+  if (said) dropReader(step, swarm, id);
   if (swarm.members.size === 0) {
     // The readers stay known: they may only have lost their connection, and come back with their claims.
     if (swarm.phase.kind !== 'failed') becomeOpen(step, swarm);
@@ -79,7 +80,7 @@ export function leaseDone(step: Step, swarm: Swarm, member: Member, { epoch, err
   const id = member.peer.info.id;
   const reader = swarm.readers.get(id);
   if (reader?.epoch !== epoch || swarm.phase.kind === 'failed') return;
-  swarm.readers.delete(id);
+  dropReader(step, swarm, id);
   if (error) {
     readerFailed(step, swarm, reader, error);
     return;
@@ -119,8 +120,9 @@ export function leaseTick(step: Step, swarm: Swarm): void {
 /** Who says it is there and gets no further has read enough. */
 function revokeStalled(step: Step, swarm: Swarm): void {
   const before = step.nowMs - step.state.limits.leaseStallMs;
+  const pausedMs = pausedUntilMs(step, swarm);
   for (const reader of swarm.readers.values()) {
-    if (reader.isLost || reader.progressAtMs > before) continue;
+    if (reader.isLost || Math.max(reader.progressAtMs, pausedMs) > before) continue;
     revoke(step, swarm, reader.peer, reader.epoch);
     swarm.unable.add(reader.peer);
     if (swarm.phase.kind === 'open') startRound(step, swarm);
@@ -185,7 +187,7 @@ function answered(step: Step, swarm: Swarm, id: PeerId): void {
 /** All have answered, or had their time. Who is lost and not heard has no lease any more. */
 function finishRound(step: Step, swarm: Swarm): void {
   const heard = swarm.phase.kind === 'settling' ? swarm.phase.heard : new Set<PeerId>();
-  for (const id of lostReaders(swarm)) if (!heard.has(id)) swarm.readers.delete(id);
+  for (const id of lostReaders(swarm)) if (!heard.has(id)) dropReader(step, swarm, id);
   becomeOpen(step, swarm);
   grantMissing(step, swarm);
   const { phase } = swarm;
@@ -195,12 +197,20 @@ function finishRound(step: Step, swarm: Swarm): void {
 
 /** Grants what nobody holds or is to read to whoever is best placed to read it. */
 function grantMissing(step: Step, swarm: Swarm): void {
+  const pausedMs = pausedUntilMs(step, swarm);
+  if (step.nowMs < pausedMs) {
+    if (swarm.phase.kind === 'open') swarm.phase.nextRoundAtMs = pausedMs;
+    return;
+  }
   const spans = unleased(swarm);
   if (spans.length === 0) return;
   const peer = chooseReader(step, swarm) ?? anyReader(step, swarm);
   if (peer !== undefined) {
     grantShared(step, swarm, peer, spans);
     share(step, swarm);
+  } else if (swarm.unable.size === 0 && swarm.phase.kind === 'open') {
+    // The origin's budget is spent: looked at again with the next round.
+    swarm.phase.nextRoundAtMs = step.nowMs + step.state.limits.retryMs;
   } else if (swarm.lastError && !hasLiveReader(swarm)) failSwarm(step, swarm, swarm.lastError);
 }
 
@@ -219,6 +229,11 @@ function withSpans({ held }: Member, spans: Spans): Member['held'] {
 
 /** Another may be able to: what the failed one has read by then is kept, so members are asked first. */
 function readerFailed(step: Step, swarm: Swarm, { peer, sinceMs }: Reader, error: ErrorRecord): void {
+  if (error.code === 'rate_limited') {
+    refused(step, swarm);
+    if (swarm.phase.kind === 'open') swarm.phase.nextRoundAtMs = pausedUntilMs(step, swarm);
+    return;
+  }
   swarm.unable.add(peer);
   // Those that read when another failed fail for the same reason, and are no further attempt.
   if (sinceMs >= swarm.failedAtMs) swarm.attempts += 1;

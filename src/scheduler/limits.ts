@@ -51,7 +51,13 @@ export interface SchedulerLimits {
   readonly inviteMs: number;
   /** How long an invited seed's part is kept for it. Default 3 s: it asks for the manifest and joins. */
   readonly inviteWaitMs: number;
-  /** A holder that gets no further for so long loses its lease. Default 90 s. */
+  /** Connections to one origin of all its readers together. Default: no limit. */
+  readonly originConnections: number;
+  /** Bytes per second from one origin to all its readers together. Default: no limit. */
+  readonly originBytesPerSecond: number;
+  /** Requests a minute to one origin of all its readers together. Default: no limit. */
+  readonly originRequestsPerMinute: number;
+  /** A holder that gets no further for so long loses its lease. Default 3 min: a long piece of a slow origin. */
   readonly leaseStallMs: number;
   /** How long a peer stays condemned that others named for wrong bytes. Default 10 min. */
   readonly condemnedMs: number;
@@ -80,7 +86,10 @@ export const defaultSchedulerLimits: SchedulerLimits = {
   minSharedBytes: 64 * MiB,
   inviteMs: 30_000,
   inviteWaitMs: 3_000,
-  leaseStallMs: 90_000,
+  originConnections: Number.POSITIVE_INFINITY,
+  originBytesPerSecond: Number.POSITIVE_INFINITY,
+  originRequestsPerMinute: Number.POSITIVE_INFINITY,
+  leaseStallMs: 180_000,
   condemnedMs: 600_000,
   maxLeaseAttempts: 3,
 };

@@ -72,6 +72,7 @@ export interface JoinOptions {
   readonly lease?: LeaseClaim;
   readonly totalBytes?: number;
   readonly snapshot?: SnapshotId;
+  readonly origin?: string;
 }
 
 export class MachineHarness {
@@ -101,6 +102,7 @@ export class MachineHarness {
       pieceCount: PIECES,
       held: new Uint8Array(),
       url: 'hf://owner/name',
+      origin: 'hub.example',
       totalBytes: 1,
       lease: undefined,
       ...options,
@@ -150,6 +152,10 @@ export class MachineHarness {
 
   suspect(number: number, accused: number): SchedulerEffect[] {
     return this.send({ kind: 'suspect', peer: peerId(number), snapshot: SNAPSHOT, suspect: peerId(accused) });
+  }
+
+  throttled(number: number, waitMs: number): SchedulerEffect[] {
+    return this.send({ kind: 'throttled', peer: peerId(number), waitMs });
   }
 
   /** Lets time pass; peers stay alive unless they are named. */

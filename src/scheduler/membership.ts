@@ -3,6 +3,7 @@
 import { Bitfield, MAX_PIECES, type PeerId, type SnapshotId } from '../core/index.ts';
 import { holdingsReported, MAX_EPOCH, memberExcluded, memberJoined, memberLeft } from './lease.ts';
 import { connect, reconnect } from './neighbours.ts';
+import { dropReader } from './origins.ts';
 import { revoke } from './readers.ts';
 import { seat, unlinkAll, unseat } from './seating.ts';
 import { areSpans } from './spans.ts';
@@ -101,7 +102,8 @@ function readHeld(pieceCount: number, bytes: Uint8Array): Bitfield | undefined {
 }
 
 /** The swarm to join, made where there is none; `undefined` (and counted) where it can't be joined. */
-function admit({ state, nowMs }: Step, peer: Peer, event: EventOf<'join'>): Swarm | undefined {
+function admit(step: Step, peer: Peer, event: EventOf<'join'>): Swarm | undefined {
+  const { state, nowMs } = step;
   const { limits, ignored } = state;
   const known = state.swarms.get(event.snapshot);
   if (known && known.pieceCount !== event.pieceCount) {
@@ -109,7 +111,7 @@ function admit({ state, nowMs }: Step, peer: Peer, event: EventOf<'join'>): Swar
       ignored.invalid += 1;
       return undefined;
     }
-    forgetSwarm(state, known);
+    forgetSwarm(step, known);
   }
   const swarm = state.swarms.get(event.snapshot);
   const isOver = swarm ? false : state.swarms.size >= limits.swarms;
@@ -118,9 +120,9 @@ function admit({ state, nowMs }: Step, peer: Peer, event: EventOf<'join'>): Swar
     return undefined;
   }
   if (swarm) return swarm;
-  const { snapshot: id, url, totalBytes, pieceCount } = event;
+  const { snapshot: id, url, origin, totalBytes, pieceCount } = event;
   const isExact = nowMs >= grantsFromMs(state);
-  const created = createSwarm({ id, url, totalBytes, pieceCount }, isExact, nowMs);
+  const created = createSwarm({ id, url, origin, totalBytes, pieceCount }, isExact, nowMs);
   state.swarms.set(id, created);
   return created;
 }
@@ -201,7 +203,9 @@ export function accuse(step: Step, peer: Peer, event: EventOf<'suspect'>): void 
 }
 
 /** Its epochs stay behind as a floor for all that come later, so that none is granted twice. */
-export function forgetSwarm(state: SchedulerState, swarm: Swarm): void {
+export function forgetSwarm(step: Step, swarm: Swarm): void {
+  const { state } = step;
+  for (const id of swarm.readers.keys()) dropReader(step, swarm, id);
   state.epochBase = Math.max(state.epochBase, swarm.epoch + 1);
   state.swarms.delete(swarm.id);
 }

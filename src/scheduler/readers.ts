@@ -6,6 +6,7 @@
 //   this one granted nothing.
 
 import type { PeerId } from '../core/index.ts';
+import { dropReader, mayReadOrigin, setReader } from './origins.ts';
 import { rendezvous } from './rendezvous.ts';
 import { common, joined, overlap, piecesIn, type Spans, without } from './spans.ts';
 import type { Member, Reader, Step, Swarm } from './state.ts';
@@ -37,12 +38,12 @@ export function grant(step: Step, swarm: Swarm, peer: PeerId, more: Spans): void
   swarm.epoch = epoch;
   swarm.hasGranted = true;
   swarm.exact = false;
-  swarm.readers.set(peer, createReader(peer, epoch, spans, step.nowMs));
+  setReader(step, swarm, createReader(peer, epoch, spans, step.nowMs));
   step.effects.push({ kind: 'lease', to: peer, snapshot: swarm.id, epoch, spans });
 }
 
 export function revoke(step: Step, swarm: Swarm, peer: PeerId, epoch: number): void {
-  swarm.readers.delete(peer);
+  dropReader(step, swarm, peer);
   if (swarm.members.has(peer)) {
     step.effects.push({ kind: 'leaseRevoked', to: peer, snapshot: swarm.id, epoch });
   }
@@ -63,7 +64,7 @@ export function claim(step: Step, swarm: Swarm, id: PeerId, { epoch, spans }: Le
   for (const other of swarm.readers.values()) {
     if (other.peer !== id && overlap(other.spans, spans)) revoke(step, swarm, other.peer, other.epoch);
   }
-  swarm.readers.set(id, createReader(id, epoch, spans, step.nowMs));
+  setReader(step, swarm, createReader(id, epoch, spans, step.nowMs));
   swarm.epoch = Math.max(swarm.epoch, epoch);
   swarm.exact = false;
   return true;
@@ -103,10 +104,10 @@ export function lostReaders(swarm: Swarm): PeerId[] {
  */
 export function chooseReader(step: Step, swarm: Swarm): PeerId | undefined {
   const seeds = ableSeeds(swarm);
-  const idle = seeds.filter((id) => !swarm.readers.has(id));
+  const idle = seeds.filter((id) => !swarm.readers.has(id) && mayReadOrigin(step, swarm, id));
   const room = seeds.length > 0 ? step.state.limits.seedReaders : step.state.limits.electedReaders;
   if (swarm.readers.size < room || !hasLiveReader(swarm)) {
-    const fresh = seeds.length > 0 ? rendezvous(swarm.id, idle) : mostComplete(swarm);
+    const fresh = seeds.length > 0 ? rendezvous(swarm.id, idle) : mostComplete(step, swarm);
     if (fresh !== undefined) return fresh;
   }
   return leastBusy(swarm);
@@ -121,10 +122,12 @@ export function mayRead(swarm: Swarm, id: PeerId): boolean {
   return swarm.members.has(id) && !swarm.unable.has(id) && !swarm.condemned.has(id);
 }
 
-function mostComplete(swarm: Swarm): PeerId | undefined {
+function mostComplete(step: Step, swarm: Swarm): PeerId | undefined {
+  const isOpen = mayReadOrigin(step, swarm);
   let best: Member | undefined;
   for (const [id, member] of swarm.members) {
     if (!mayRead(swarm, id) || swarm.readers.has(id)) continue;
+    if (!isOpen && !mayReadOrigin(step, swarm, id)) continue;
     if (!best || member.held.count > best.held.count) best = member;
   }
   return best?.peer.info.id;
@@ -140,7 +143,8 @@ function leastBusy(swarm: Swarm): PeerId | undefined {
 }
 
 /** Who could read as well: a seed without a lease, or where there are no seeds, one of a few members. */
-export function oneMoreReader({ state }: Step, swarm: Swarm): PeerId | undefined {
+export function oneMoreReader(step: Step, swarm: Swarm): PeerId | undefined {
+  const { state } = step;
   const { seedReaders, electedReaders } = state.limits;
   const busy = new Set(swarm.readers.keys());
   for (const { yieldsTo } of swarm.readers.values()) if (yieldsTo !== undefined) busy.add(yieldsTo);
@@ -149,12 +153,15 @@ export function oneMoreReader({ state }: Step, swarm: Swarm): PeerId | undefined
   if (seeds.length > 0) {
     return rendezvous(
       swarm.id,
-      seeds.filter((id) => !busy.has(id)),
+      seeds.filter((id) => !busy.has(id) && mayReadOrigin(step, swarm, id)),
     );
   }
   const able = swarm.all
     .sample(CANDIDATES, state.random)
-    .filter(({ held, peer: { info } }) => !held.isFull && !busy.has(info.id) && mayRead(swarm, info.id));
+    .filter(
+      ({ held, peer: { info } }) =>
+        !held.isFull && !busy.has(info.id) && mayRead(swarm, info.id) && mayReadOrigin(step, swarm, info.id),
+    );
   return able[0]?.peer.info.id;
 }
 

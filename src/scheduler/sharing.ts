@@ -6,6 +6,7 @@
 // gives spans back, and these are granted to the other with a higher epoch.
 
 import type { PeerId, PeerInfo } from '../core/index.ts';
+import { mayReadOrigin, pausedUntilMs } from './origins.ts';
 import {
   ableSeeds,
   bytesOf,
@@ -25,13 +26,16 @@ type EventOf<Kind extends SchedulerEvent['kind']> = Extract<SchedulerEvent, { ki
 /** Grants what is missing: to `first`, and where it is much and there are more seeds, a part to each. */
 export function grantShared(step: Step, swarm: Swarm, first: PeerId, missing: Spans): void {
   const { limits } = step.state;
-  const others = ableSeeds(swarm).filter((id) => id !== first && !swarm.readers.has(id));
+  const isIdle = (id: PeerId) => !swarm.readers.has(id) && mayReadOrigin(step, swarm, id);
+  const others = ableSeeds(swarm).filter((id) => id !== first && isIdle(id));
   const absent = absentSeeds(step, swarm);
   const room = limits.seedReaders - swarm.readers.size;
   const worth = Math.floor(bytesOf(swarm, piecesIn(missing)) / limits.minSharedBytes);
   const parts = Math.max(1, Math.min(room, worth, 1 + others.length + absent.length));
   let rest = missing;
   for (const [at, id] of [first, ...others].slice(0, parts).entries()) {
+    // Each grant takes of the origin's budget.
+    if (at > 0 && !mayReadOrigin(step, swarm, id)) continue;
     const [part, left] = splitAt(rest, Math.ceil(piecesIn(rest) / (parts - at)));
     grant(step, swarm, id, part);
     rest = left;
@@ -63,7 +67,7 @@ function invite(
 /** Who was invited has not come in time. */
 export function endReserve(step: Step, swarm: Swarm): void {
   const { reserve } = swarm;
-  if (!reserve || step.nowMs < reserve.untilMs) return;
+  if (!reserve || step.nowMs < reserve.untilMs || step.nowMs < pausedUntilMs(step, swarm)) return;
   const peer = chooseReader(step, swarm);
   if (peer === undefined) return;
   swarm.reserve = undefined;

@@ -53,6 +53,13 @@ export interface Reader {
   keeps: boolean;
 }
 
+/** An origin that is read, or asked for a pause; see origins.ts. */
+export interface Origin {
+  /** Who reads there, with how many leases. */
+  readonly holders: Map<PeerId, number>;
+  pausedUntilMs: number;
+}
+
 /** What is kept for seeds that were invited, in equal parts. Nobody has read of it. */
 interface Reserve {
   spans: readonly Range[];
@@ -77,6 +84,7 @@ type LeasePhase =
 export interface Swarm {
   readonly id: SnapshotId;
   readonly url: string;
+  readonly origin: string;
   readonly totalBytes: number;
   readonly pieceCount: number;
   readonly noneHeld: Bitfield;
@@ -133,6 +141,8 @@ export interface SchedulerState {
   /** Who answers for a ref where there is no seed; in order of use. */
   readonly refs: Map<string, PeerId>;
   readonly ignored: IgnoredCounts;
+  /** By name. */
+  readonly origins: Map<string, Origin>;
   /** The hosts that named a peer for wrong bytes, the last named last. */
   readonly accusers: Map<PeerId, Set<string>>;
   /** Until when a peer is condemned. */
@@ -170,6 +180,7 @@ export function createSchedulerState({ rngSeed, limits, epochBase = 1 }: Schedul
     seeds: new Set(),
     swarms: new Map(),
     refs: new Map(),
+    origins: new Map(),
     accusers: new Map(),
     condemned: new Map(),
     ignored: { unknownPeer: 0, overLimit: 0, invalid: 0 },
@@ -182,6 +193,7 @@ export function createSchedulerState({ rngSeed, limits, epochBase = 1 }: Schedul
 export interface SwarmFacts {
   readonly id: SnapshotId;
   readonly url: string;
+  readonly origin: string;
   readonly totalBytes: number;
   readonly pieceCount: number;
 }

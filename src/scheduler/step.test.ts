@@ -53,6 +53,7 @@ const event: fc.Arbitrary<SchedulerEvent> = fc.oneof(
     pieceCount: fc.oneof({ weight: 9, arbitrary: fc.constant(PIECES) }, fc.integer(), fc.double()),
     held: anyHeld,
     url: fc.constant('hf://owner/name'),
+    origin: fc.constantFrom('a', 'b'),
     totalBytes: fc.constant(BYTES),
     lease: fc.option(fc.record({ epoch, spans }), { nil: undefined }),
   }),
@@ -68,6 +69,7 @@ const event: fc.Arbitrary<SchedulerEvent> = fc.oneof(
   fc.record({ kind: fc.constant('leaseDone' as const), peer, snapshot, epoch, error: fc.constant(failure) }),
   fc.record({ kind: fc.constant('leaseYielded' as const), peer, snapshot, epoch, spans }),
   fc.record({ kind: fc.constant('leaseProgress' as const), peer, snapshot, epoch, leftPieces: fc.nat(9) }),
+  fc.record({ kind: fc.constant('throttled' as const), peer, waitMs: fc.nat(5_000) }),
   fc.record({ kind: fc.constant('suspect' as const), peer, snapshot, suspect: peer }),
   fc.record({
     kind: fc.constant('locate' as const),
@@ -113,6 +115,15 @@ class Onlooker {
         assert.equal(reader.epoch <= epoch, true);
         assert.equal(reader.isLost, !members.has(reader.peer), 'an attended holder is a member');
       }
+    }
+    for (const [name, { holders }] of machine.state.origins) {
+      const leases = [...machine.state.swarms.values()].filter(({ origin }) => origin === name);
+      const held = leases.flatMap(({ readers }) => [...readers.keys()]);
+      assert.equal(
+        held.length,
+        [...holders.values()].reduce((sum, count) => sum + count, 0),
+        'all are counted',
+      );
     }
   }
 

@@ -8,6 +8,7 @@ import { unreachable } from '../core/index.ts';
 import { leaseDone, leaseTick } from './lease.ts';
 import { locate } from './locate.ts';
 import { accuse, announce, forgetSwarm, gone, holdings, join, leave } from './membership.ts';
+import { forgetOrigins, throttled } from './origins.ts';
 import { leaseProgress, leaseYielded } from './sharing.ts';
 import type { Peer, SchedulerState, Step } from './state.ts';
 import { forgive } from './suspects.ts';
@@ -56,6 +57,9 @@ function handle(context: Step, peer: Peer, event: PeerEvent): void {
     case 'leaseProgress':
       ofHolder(context, event);
       return;
+    case 'throttled':
+      throttled(context, event);
+      return;
     case 'suspect':
       accuse(context, peer, event);
       return;
@@ -89,8 +93,9 @@ function tick(context: Step): void {
     }
   }
   forgive(state, nowMs);
+  forgetOrigins(state, nowMs);
   for (const swarm of state.swarms.values()) {
     if (swarm.members.size > 0) leaseTick(context, swarm);
-    else if (nowMs - swarm.emptySinceMs >= state.limits.swarmTtlMs) forgetSwarm(state, swarm);
+    else if (nowMs - swarm.emptySinceMs >= state.limits.swarmTtlMs) forgetSwarm(context, swarm);
   }
 }

@@ -32,6 +32,8 @@ export type SchedulerEvent =
       readonly held: Uint8Array;
       /** Canonical URL without secrets, for people. */
       readonly url: string;
+      /** The host of its hub; those with the same share a budget. Empty where it has none. */
+      readonly origin: string;
       readonly totalBytes: number;
       /** The lease that the peer holds, from before it lost the scheduler. */
       readonly lease: LeaseClaim | undefined;
@@ -70,6 +72,8 @@ export type SchedulerEvent =
       readonly epoch: number;
       readonly leftPieces: number;
     }
+  /** An origin asked this peer to wait. */
+  | { readonly kind: 'throttled'; readonly peer: PeerId; readonly waitMs: number }
   /** A member got wrong bytes from another one. */
   | {
       readonly kind: 'suspect';
@@ -124,6 +128,17 @@ export type SchedulerEffect =
       readonly to: PeerId;
       readonly snapshot: SnapshotId;
       readonly seeds: readonly PeerInfo[];
+    }
+  /** What this peer may ask of an origin until it hears otherwise; `undefined` is without limit. */
+  | {
+      readonly kind: 'originShare';
+      readonly to: PeerId;
+      readonly origin: string;
+      readonly connections: number | undefined;
+      readonly bytesPerSecond: number | undefined;
+      readonly requestsPerMinute: number | undefined;
+      /** Nothing new may be asked for so long. */
+      readonly pauseMs: number;
     }
   /** Tell what you hold, and which of these you still get pieces from: lost holders of leases. */
   | {

@@ -84,6 +84,7 @@ export class Attendance {
       pieceCount: map.pieceCount,
       held: this.#host.disk.toBytes(),
       url: 'sim://model',
+      origin: 'sim',
       totalBytes: options.pieces * PIECE_BYTES,
       lease: this.#leaseClaim(),
     });
@@ -135,6 +136,8 @@ export class Attendance {
         return undefined;
       case 'swarmFailed':
         return this.#host.disk.isFull ? undefined : this.#host.leave();
+      case 'originShare':
+        return session.reader.share(effect);
       case 'located':
         return undefined;
       default:

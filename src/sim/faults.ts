@@ -29,6 +29,7 @@ const FAULTS: readonly Fault[] = [
   fillDisk,
   failOrigin,
   cutOrigin,
+  throttleOrigin,
 ];
 
 /** When a world's faults are over. */
@@ -87,6 +88,7 @@ class FaultPlan {
   healAll(): void {
     const { world } = this;
     world.origin.isFailing = false;
+    world.origin.throttledUntilMs = 0;
     if (!world.scheduler.isUp) world.scheduler.start();
     setCutOff(world, () => false);
     for (const host of world.hosts) {
@@ -202,4 +204,10 @@ function failOrigin(plan: FaultPlan): void {
 
 function cutOrigin(plan: FaultPlan): void {
   plan.world.origin.cut();
+}
+
+/** Too many requests, or a quota that is spent: running answers go on. */
+function throttleOrigin(plan: FaultPlan): void {
+  const { agenda, origin, random } = plan.world;
+  origin.throttledUntilMs = agenda.nowMs + random() * (plan.endMs - agenda.nowMs);
 }

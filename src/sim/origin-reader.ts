@@ -32,6 +32,7 @@ export class OriginReader {
   /** Reads that wait for the swarm. */
   readonly #held = new Set<Read>();
   #holding = false;
+  #pausedUntilMs = 0;
   /** Of the lease that this host has; 0 for none. */
   leaseEpoch = 0;
 
@@ -105,17 +106,33 @@ export class OriginReader {
     this.#request(read, 0);
   }
 
+  /** What the scheduler says of the origin: here only its pauses. */
+  share({ pauseMs }: { readonly pauseMs: number }): void {
+    this.#pausedUntilMs = this.#world.agenda.nowMs + pauseMs;
+  }
+
   #request(read: Read, afterMs: number): void {
     const { agenda, options, origin } = this.#world;
     read.pause = agenda.after(afterMs, () => {
+      const pauseMs = this.#pausedUntilMs - agenda.nowMs;
+      if (pauseMs > 0) return this.#request(read, pauseMs);
       origin.requests += 1;
       read.pause = agenda.after(options.originLatencyMs, () => {
+        if (agenda.nowMs < origin.throttledUntilMs) return this.#throttled(read);
         if (origin.isFailing) return this.#refused(read);
         read.attempts = 0;
         read.close = origin.open(() => this.#cut(read));
         this.#stream(read);
       });
     });
+  }
+
+  /** It asks to wait, which is obeyed, and told to the others. */
+  #throttled(read: Read): void {
+    const { agenda, origin } = this.#world;
+    const waitMs = origin.throttledUntilMs - agenda.nowMs;
+    this.#host.session?.attendance.send({ kind: 'throttled', peer: this.#host.info.id, waitMs });
+    this.#request(read, waitMs);
   }
 
   #refused(read: Read): void {

@@ -11,6 +11,8 @@ export class SimOrigin {
   readonly readCounts: Uint16Array;
   /** While it answers 5xx or 429. */
   isFailing = false;
+  /** It answers 429 until then. */
+  throttledUntilMs = 0;
   readonly #running = new Set<() => void>();
 
   constructor({ options, map }: World) {

@@ -16,6 +16,8 @@ export interface CreateSourcesOptions extends Omit<OriginClientOptions, 'userAge
   readonly random?: Random;
   /** Default: silent. */
   readonly logger?: Logger;
+  /** An origin asked to wait so long. Default: nobody is told. */
+  readonly onThrottled?: (waitMs: number) => void;
   /** The hub of hf:// URLs without an endpoint. Default `https://huggingface.co`. */
   readonly hfEndpoint?: string;
   /** The hub of modelscope:// URLs without an endpoint. Default `https://www.modelscope.cn`. */
@@ -30,7 +32,7 @@ export interface CreateSourcesOptions extends Omit<OriginClientOptions, 'userAge
 export function createSources(options: CreateSourcesOptions): SourceRegistry {
   const { clock, random = Math.random, logger = silentLogger } = options;
   const client = new OriginClient(
-    { clock, random, logger },
+    { clock, random, logger, ...(options.onThrottled && { onThrottled: options.onThrottled }) },
     { ...options, userAgent: `anax/${options.version}` },
   );
   const sources: Source[] = [

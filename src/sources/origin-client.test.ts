@@ -25,11 +25,14 @@ async function serve(t: TestContext, handler: Handler, hostname = '127.0.0.1'): 
 function connect(
   t: TestContext,
   options: OriginClientOptions = {},
-): { client: OriginClient; clock: FakeClock } {
+): { client: OriginClient; clock: FakeClock; throttled: readonly number[] } {
   const clock = createFakeClock();
-  const client = new OriginClient({ clock, random: () => 0.5 }, { userAgent: 'anax/1.2.3', ...options });
+  const throttled: number[] = [];
+  const onThrottled = (waitMs: number) => void throttled.push(waitMs);
+  const deps = { clock, random: () => 0.5, onThrottled };
+  const client = new OriginClient(deps, { userAgent: 'anax/1.2.3', ...options });
   t.after(() => client.close());
-  return { client, clock };
+  return { client, clock, throttled };
 }
 
 function get(url: string, more: Partial<OriginRequest> = {}): OriginRequest {
@@ -154,8 +157,8 @@ describe('origin client', () => {
     assert.deepEqual(clock.sleeps, [250, 500, 1000, 2000, 4000]);
   });
 
-  it('retries 408, 429 and 5xx, and obeys Retry-After', async (t) => {
-    const { client, clock } = connect(t);
+  it('retries 408, 429 and 5xx, and obeys Retry-After, and tells of it', async (t) => {
+    const { client, clock, throttled } = connect(t);
     const answers = [503, 429, 408, 200];
     const url = await serve(t, (_request, response) => {
       const status = answers.shift() ?? 200;
@@ -163,6 +166,7 @@ describe('origin client', () => {
     });
     assert.equal((await fetchText(client, get(url))).text, 'text');
     assert.deepEqual(clock.sleeps, [250, 7000, 1000]);
+    assert.deepEqual(throttled, [7_000]);
   });
 
   it('fails at once where the asked wait is beyond the limit, and says how long it is', async (t) => {

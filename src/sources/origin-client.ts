@@ -56,6 +56,8 @@ export interface OriginClientDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger?: Logger;
+  /** An origin asked to wait so long, or its quota is spent for so long. */
+  readonly onThrottled?: (waitMs: number) => void;
 }
 
 type Method = 'GET' | 'HEAD' | 'POST';
@@ -160,7 +162,9 @@ export class OriginClient {
   async #answer(request: OriginRequest, hop: Hop, patience: Patience): Promise<OriginResponse> {
     const quota = quotaKey(request, hop);
     for (;;) {
-      await patience.holdBack(this.#budgets.take(quota, this.#deps.clock.now()), hop.url.host);
+      const spentMs = this.#budgets.take(quota, this.#deps.clock.now());
+      if (spentMs > 0) this.#deps.onThrottled?.(spentMs);
+      await patience.holdBack(spentMs, hop.url.host);
       const outcome = await this.#attempt(request, hop);
       if (outcome instanceof AnaxError) {
         if (!isRetryableError(outcome)) throw outcome;
@@ -173,7 +177,9 @@ export class OriginClient {
       if (!isRetryableStatus(outcome.status)) return outcome;
       await discard(outcome);
       this.#logRetry(hop, String(outcome.status));
-      await patience.retryAfter(refusal(outcome), askedWaitMs(outcome.headers, nowMs));
+      const askedMs = askedWaitMs(outcome.headers, nowMs);
+      if (askedMs !== undefined) this.#deps.onThrottled?.(askedMs);
+      await patience.retryAfter(refusal(outcome), askedMs);
     }
   }
 

@@ -121,6 +121,12 @@ export declare type AttendRequest = Message<"anax.v1.AttendRequest"> & {
      */
     value: AttendRequest_LeaseProgress;
     case: "leaseProgress";
+  } | {
+    /**
+     * @generated from field: anax.v1.AttendRequest.Throttled throttled = 12;
+     */
+    value: AttendRequest_Throttled;
+    case: "throttled";
   } | { case: undefined; value?: undefined };
 };
 
@@ -192,6 +198,13 @@ export declare type AttendRequest_Join = Message<"anax.v1.AttendRequest.Join"> &
    * @generated from field: anax.v1.AttendRequest.LeaseClaim lease = 6;
    */
   lease?: AttendRequest_LeaseClaim | undefined;
+
+  /**
+   * The host of its hub; swarms with the same share a budget. Empty where it has none.
+   *
+   * @generated from field: string origin = 7;
+   */
+  origin: string;
 };
 
 /**
@@ -414,6 +427,24 @@ export declare type AttendRequest_PeerSuspect = Message<"anax.v1.AttendRequest.P
 export declare const AttendRequest_PeerSuspectSchema: GenMessage<AttendRequest_PeerSuspect>;
 
 /**
+ * An origin that this peer reads asked it to wait so long.
+ *
+ * @generated from message anax.v1.AttendRequest.Throttled
+ */
+export declare type AttendRequest_Throttled = Message<"anax.v1.AttendRequest.Throttled"> & {
+  /**
+   * @generated from field: uint64 wait_ms = 1;
+   */
+  waitMs: bigint;
+};
+
+/**
+ * Describes the message anax.v1.AttendRequest.Throttled.
+ * Use `create(AttendRequest_ThrottledSchema)` to create a new message.
+ */
+export declare const AttendRequest_ThrottledSchema: GenMessage<AttendRequest_Throttled>;
+
+/**
  * @generated from message anax.v1.AttendRequest.Goodbye
  */
 export declare type AttendRequest_Goodbye = Message<"anax.v1.AttendRequest.Goodbye"> & {
@@ -510,6 +541,12 @@ export declare type AttendResponse = Message<"anax.v1.AttendResponse"> & {
      */
     value: AttendResponse_Invite;
     case: "invite";
+  } | {
+    /**
+     * @generated from field: anax.v1.AttendResponse.OriginShare origin_share = 12;
+     */
+    value: AttendResponse_OriginShare;
+    case: "originShare";
   } | { case: undefined; value?: undefined };
 };
 
@@ -682,6 +719,46 @@ export declare type AttendResponse_Invite = Message<"anax.v1.AttendResponse.Invi
  * Use `create(AttendResponse_InviteSchema)` to create a new message.
  */
 export declare const AttendResponse_InviteSchema: GenMessage<AttendResponse_Invite>;
+
+/**
+ * What this peer may ask of an origin until it hears otherwise; a limit that is absent is none.
+ *
+ * @generated from message anax.v1.AttendResponse.OriginShare
+ */
+export declare type AttendResponse_OriginShare = Message<"anax.v1.AttendResponse.OriginShare"> & {
+  /**
+   * @generated from field: string origin = 1;
+   */
+  origin: string;
+
+  /**
+   * @generated from field: optional uint32 connections = 2;
+   */
+  connections?: number | undefined;
+
+  /**
+   * @generated from field: optional uint64 bytes_per_second = 3;
+   */
+  bytesPerSecond?: bigint | undefined;
+
+  /**
+   * @generated from field: optional uint32 requests_per_minute = 4;
+   */
+  requestsPerMinute?: number | undefined;
+
+  /**
+   * Nothing new may be asked for so long.
+   *
+   * @generated from field: uint64 pause_ms = 5;
+   */
+  pauseMs: bigint;
+};
+
+/**
+ * Describes the message anax.v1.AttendResponse.OriginShare.
+ * Use `create(AttendResponse_OriginShareSchema)` to create a new message.
+ */
+export declare const AttendResponse_OriginShareSchema: GenMessage<AttendResponse_OriginShare>;
 
 /**
  * Answer with `holdings`.
