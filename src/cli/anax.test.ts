@@ -66,6 +66,7 @@ describe('anax on a daemon', () => {
             state: 'partial',
             aliases: [],
             lastUsedAtMs: Date.now(),
+            pinned: true,
           },
         ],
         snapshots: [
@@ -76,12 +77,21 @@ describe('anax on a daemon', () => {
             totalBytes: 4096,
             heldBytes: 1024,
             digests: [digest],
+            pinned: true,
           },
         ],
       }),
     remove: (target) => {
       targets.push(target);
       return Promise.resolve({ blobs: 1, freedBytes: 4096 });
+    },
+    pin: (target) => {
+      targets.push(target);
+      return Promise.resolve({ name: SNAPSHOT, blobs: 2 });
+    },
+    unpin: (target) => {
+      targets.push(target);
+      return Promise.resolve({ name: digest, blobs: 1 });
     },
     async *verify(asked) {
       targets.push(asked);
@@ -138,10 +148,10 @@ describe('anax on a daemon', () => {
       stdout.replace(/\d\.\d s ago/u, 'now'),
       [
         'SNAPSHOT          SIZE  HELD  FILES  URL',
-        'abababababab  4.00 KiB   25%      3  hf://o/n@c',
+        'abababababab  4.00 KiB   25%      3  hf://o/n@c  (pinned)',
         '',
-        'BLOB                     SIZE  HELD  STATE    USED',
-        'sha256:abababababab  4.00 KiB   25%  partial  now',
+        'BLOB                     SIZE  HELD  STATE            USED',
+        'sha256:abababababab  4.00 KiB   25%  partial, pinned  now',
         '1 blob, 1.00 KiB',
         '',
       ].join('\n'),
@@ -171,6 +181,16 @@ describe('anax on a daemon', () => {
       { target: { kind: 'digest', digest }, bytesPerSecond: 1024 * 1024 },
     ]);
     assert.equal((await anax(['rm', 'model.bin'], { env })).exitCode, ExitCode.usage);
+  });
+
+  it('pins and unpins', async () => {
+    const env = { ANAX_SOCKET: socket };
+    assert.equal((await anax(['pin', 'abababab'], { env })).stdout, `pinned ${SNAPSHOT}, 2 blobs\n`);
+    assert.equal((await anax(['unpin', digest], { env })).stdout, `unpinned ${digest}, 1 blob\n`);
+    assert.deepEqual(targets, [
+      { kind: 'snapshot', snapshotId: 'abababab' },
+      { kind: 'digest', digest },
+    ]);
   });
 
   it('downloads through the daemon that answers, unless flags are about an engine of its own', async () => {

@@ -1,4 +1,4 @@
-// `anax status`, `ls`, `rm`, `verify`: what the daemon on this host knows and holds, through its socket.
+// `anax status`, `ls`, `rm`, `pin`, `unpin`, `verify`: what the daemon on this host knows and holds, through its socket.
 
 import type { Command } from 'commander';
 import { ExitCode, formatBytes } from '../core/index.ts';
@@ -12,7 +12,12 @@ import { defineVerify } from './verify-command.ts';
 type Done = (exitCode: number) => void;
 type Use = (daemon: ControlApi, json: boolean) => Promise<number>;
 
-/** Adds the four commands. */
+const PIN_HELP = {
+  pin: 'Keeps a blob, or all blobs of a snapshot, in the cache whatever its capacity.',
+  unpin: 'Takes a pin back, so that the capacity holds again.',
+};
+
+/** Adds the commands. */
 export function defineCacheCommands(program: Command, context: CliContext, done: Done): void {
   const { signal } = context.interrupt;
   const print = (lines: readonly string[]) => printLines(context, lines);
@@ -53,6 +58,20 @@ export function defineCacheCommands(program: Command, context: CliContext, done:
           return ExitCode.ok;
         }),
     );
+
+  for (const verb of ['pin', 'unpin'] as const) {
+    daemonCommand(program, verb, PIN_HELP[verb])
+      .argument('<digest|snapshot>', 'sha256:… or a snapshot id (its first 8 digits or more)')
+      .action(
+        async (name: string, options: DaemonOptions) =>
+          await run(options, async (daemon, json) => {
+            const result = await daemon[verb](toSelector(name), signal);
+            if (json) printJson(result);
+            else print([`${verb}ned ${result.name}, ${plural(result.blobs, 'blob')}`]);
+            return ExitCode.ok;
+          }),
+      );
+  }
 
   defineVerify(program, context, done);
 }

@@ -65,13 +65,13 @@ export function listingLines({ blobs, snapshots }: CacheListing, wallMs: number)
     formatBytes(snapshot.totalBytes),
     share(snapshot.heldBytes, snapshot.totalBytes),
     String(snapshot.files),
-    snapshot.url,
+    `${snapshot.url}${snapshot.pinned ? '  (pinned)' : ''}`,
   ]);
   const blobRows = blobs.map((blob) => [
     shortDigest(blob.digest),
     formatBytes(blob.sizeBytes),
     share(blob.heldBytes, blob.sizeBytes),
-    blob.state,
+    blob.pinned ? `${blob.state}, pinned` : blob.state,
     `${formatSpan(Math.max(0, wallMs - blob.lastUsedAtMs))} ago`,
   ]);
   const files = { title: 'FILES', align: 'right' as const };

@@ -133,6 +133,12 @@ export interface StoredSnapshot {
   readonly manifest: Manifest;
 }
 
+/** What is never evicted, under a name that the operator gave: a snapshot's id or a digest. */
+export interface Pin {
+  readonly name: string;
+  readonly digests: readonly Digest[];
+}
+
 export interface BlobStore {
   /** Opens a blob, partial or complete, creating it where absent. The blob is not evicted while open. */
   open(spec: BlobSpec): Promise<OpenBlob>;
@@ -167,6 +173,12 @@ export interface BlobStore {
   snapshots(): StoredSnapshot[];
   /** The snapshot last stored under a key made from a pinned ref (and filters). */
   snapshotByRef(refKey: string): StoredSnapshot | undefined;
+
+  /** Keeps blobs from eviction, by any of their digests, whether they are there or not. Durable on return. */
+  pin(pin: Pin): Promise<void>;
+  /** Whether there was a pin of this name. */
+  unpin(name: string): Promise<boolean>;
+  pins(): readonly Pin[];
 }
 
 export interface MaterializeOptions {

@@ -11,7 +11,7 @@ import {
 import { FAKE_REF } from '../testing/fake-source/index.ts';
 import { MemoryBlobStore } from '../testing/memory-store/index.ts';
 import { type TestBlob, testBlob } from '../testing/store-conformance/index.ts';
-import { listCache, removeFromCache } from './cache-control.ts';
+import { listCache, pinInCache, removeFromCache, unpinInCache } from './cache-control.ts';
 
 const MIB = 1024 * 1024;
 const A = testBlob(1, 2.5 * MIB);
@@ -121,4 +121,37 @@ test('a head that two snapshots have is refused', async () => {
   const { store } = await filledStore();
   const target = { kind: 'snapshot', snapshotId: '' } as const;
   await assert.rejects(removeFromCache(store, target, letGo), (error) => hasCode(error, 'usage_invalid'));
+});
+
+test('a snapshot is pinned by the head of its id, listed so with its blobs, and not removed until it is unpinned', async () => {
+  const { store, first } = await filledStore();
+  const target = { kind: 'snapshot', snapshotId: first.id.slice(0, 12) } as const;
+  assert.deepEqual(await pinInCache(store, target), { name: first.id, blobs: 2 });
+  const { blobs, snapshots } = listCache(store, () => '');
+  assert.deepEqual(
+    blobs.map(({ pinned }) => pinned),
+    [true, true, false],
+  );
+  assert.deepEqual(
+    snapshots.map(({ pinned }) => pinned),
+    [false, true],
+  );
+  await assert.rejects(removeFromCache(store, target, letGo), (error) => hasCode(error, 'store_locked'));
+  assert.deepEqual(await unpinInCache(store, target), { name: first.id, blobs: 2 });
+  assert.equal((await removeFromCache(store, target, letGo)).blobs, 1);
+});
+
+test('a blob is pinned by any of its digests; what is not there, or not pinned, is an error', async () => {
+  const { store } = await filledStore();
+  const target = { kind: 'digest', digest: C.sha256 } as const;
+  assert.deepEqual(await pinInCache(store, target), { name: C.sha256, blobs: 1 });
+  assert.deepEqual(
+    listCache(store, () => '').blobs.map(({ pinned }) => pinned),
+    [false, false, true],
+  );
+  const unknown = { kind: 'snapshot', snapshotId: 'ffffffff' } as const;
+  await assert.rejects(pinInCache(store, unknown), (error) => hasCode(error, 'blob_not_found'));
+  await assert.rejects(unpinInCache(store, unknown), (error) => hasCode(error, 'blob_not_found'));
+  await unpinInCache(store, target);
+  await assert.rejects(unpinInCache(store, target), (error) => hasCode(error, 'blob_not_found'));
 });

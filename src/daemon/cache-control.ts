@@ -1,14 +1,15 @@
-// What a person asks of the cache: list it, remove from it.
+// What a person asks of the cache: list it, remove from it, keep something in it.
 
 import {
   AnaxError,
+  assert,
   type BlobStore,
   type Digest,
   type StoredBlob,
   type StoredSnapshot,
   totalBytes,
 } from '../core/index.ts';
-import type { BlobSelector, CacheListing, RemoveResult, SnapshotEntry } from '../rpc/index.ts';
+import type { BlobSelector, CacheListing, PinResult, RemoveResult, SnapshotEntry } from '../rpc/index.ts';
 
 export function listCache(store: BlobStore, format: (snapshot: StoredSnapshot) => string): CacheListing {
   const blobs = store.list();
@@ -18,18 +19,18 @@ export function listCache(store: BlobStore, format: (snapshot: StoredSnapshot) =
       ...blob.parts.flatMap((part) => part.digests.map((digest) => [digest, part.sizeBytes] as const)),
     ]),
   );
+  const pins = store.pins();
+  const pinned = new Set(pins.flatMap(({ digests }) => digests));
+  const names = new Set(pins.map(({ name }) => name));
   return {
-    blobs: blobs.map(({ digest, sizeBytes, heldBytes, state, aliases, lastUsedAtMs }) => ({
-      digest,
-      sizeBytes,
-      heldBytes,
-      state,
-      aliases,
-      lastUsedAtMs,
-    })),
+    blobs: blobs.map((blob) => {
+      const { digest, sizeBytes, heldBytes, state, aliases, lastUsedAtMs } = blob;
+      const isPinned = namesIn(blob).some((name) => pinned.has(name));
+      return { digest, sizeBytes, heldBytes, state, aliases, lastUsedAtMs, pinned: isPinned };
+    }),
     snapshots: store
       .snapshots()
-      .map((snapshot) => describeSnapshot(snapshot, held, format))
+      .map((snapshot) => ({ ...describeSnapshot(snapshot, held, format), pinned: names.has(snapshot.id) }))
       .filter(({ heldBytes, totalBytes }) => heldBytes > 0 || totalBytes === 0),
   };
 }
@@ -38,7 +39,7 @@ function describeSnapshot(
   snapshot: StoredSnapshot,
   held: ReadonlyMap<Digest, number>,
   format: (snapshot: StoredSnapshot) => string,
-): SnapshotEntry {
+): Omit<SnapshotEntry, 'pinned'> {
   const { files } = snapshot.manifest;
   const digests = [...new Set(files.map(({ digest }) => digest))];
   return {
@@ -69,13 +70,69 @@ export function namesIn({ digest, aliases, parts }: StoredBlob): Digest[] {
 }
 
 function digestsOf(store: BlobStore, head: string): Digest[] {
-  const matches = store.snapshots().filter(({ id }) => id.startsWith(head));
-  const ids = new Set(matches.map(({ id }) => id));
-  if (ids.size > 1) throw new AnaxError('usage_invalid', `${ids.size} snapshots begin with ${head}`);
-  return matches.flatMap(({ manifest }) => manifest.files.map(({ digest }) => digest));
+  return (findSnapshot(store, head)?.manifest.files ?? []).map(({ digest }) => digest);
 }
 
-/** `release` is asked to let go of the blobs first. Throws `store_locked` for one that a download uses. */
+function findSnapshot(store: BlobStore, head: string): StoredSnapshot | undefined {
+  const snapshots = store.snapshots();
+  const id = oneOf(
+    snapshots.map((snapshot) => snapshot.id),
+    head,
+  );
+  return snapshots.find((snapshot) => snapshot.id === id);
+}
+
+/** The id with this head; `undefined` where there is none. Throws `usage_invalid` for several. */
+function oneOf(ids: readonly string[], head: string): string | undefined {
+  const matches = new Set(ids.filter((id) => id.startsWith(head)));
+  if (matches.size > 1) throw new AnaxError('usage_invalid', `${matches.size} snapshots begin with ${head}`);
+  return [...matches][0];
+}
+
+/** Keeps a blob, or all of a snapshot, from eviction. Throws `blob_not_found`. */
+export async function pinInCache(store: BlobStore, target: BlobSelector): Promise<PinResult> {
+  if (target.kind === 'digest') {
+    const [blob] = selectBlobs(store, target);
+    assert(blob, 'what is selected is at least one');
+    await store.pin({ name: target.digest, digests: [target.digest, blob.digest, ...blob.aliases] });
+    return { name: target.digest, blobs: 1 };
+  }
+  const snapshot = findSnapshot(store, target.snapshotId);
+  if (!snapshot) throw new AnaxError('blob_not_found', `no snapshot ${target.snapshotId}`);
+  const digests = [...new Set(snapshot.manifest.files.map(({ digest }) => digest))];
+  await store.pin({ name: snapshot.id, digests });
+  return { name: snapshot.id, blobs: digests.length };
+}
+
+/** Takes a pin back, under the name that it was made. Throws `blob_not_found` where there is none. */
+export async function unpinInCache(store: BlobStore, target: BlobSelector): Promise<PinResult> {
+  const asked = target.kind === 'digest' ? target.digest : target.snapshotId;
+  const pins = store.pins();
+  const name =
+    target.kind === 'digest'
+      ? asked
+      : oneOf(
+          pins.map((pin) => pin.name),
+          asked,
+        );
+  const pin = pins.find((one) => one.name === name);
+  if (!pin)
+    throw new AnaxError('blob_not_found', `${asked} is not pinned by itself`, { hint: 'see anax ls' });
+  await store.unpin(pin.name);
+  return { name: pin.name, blobs: pin.digests.length };
+}
+
+/** Throws `store_locked` where a pin keeps the blob. */
+function assertNotPinned(store: BlobStore, blob: StoredBlob): void {
+  const names = namesIn(blob);
+  const pin = store.pins().find(({ digests }) => digests.some((digest) => names.includes(digest)));
+  if (!pin) return;
+  throw new AnaxError('store_locked', `${blob.digest} is pinned (${pin.name})`, {
+    hint: 'anax unpin it first',
+  });
+}
+
+/** `release` is asked to let go of the blobs first. Throws `store_locked` for one that is pinned or in use. */
 export async function removeFromCache(
   store: BlobStore,
   target: BlobSelector,
@@ -84,6 +141,7 @@ export async function removeFromCache(
   const wanted = selectBlobs(store, target).filter(
     (blob) => target.kind === 'digest' || !isShared(store, blob, target),
   );
+  for (const blob of wanted) assertNotPinned(store, blob);
   await release(new Set(wanted.flatMap(namesIn)));
   let blobs = 0;
   let freedBytes = 0;

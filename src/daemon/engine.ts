@@ -26,6 +26,7 @@ import type {
   DaemonStatus,
   DownloadEvent,
   DownloadRequest,
+  PinResult,
   RemoveResult,
   VerifyEvent,
   VerifyRequest,
@@ -34,7 +35,7 @@ import type { JoinFacts, SchedulerLink } from '../scheduler-server/index.ts';
 import type { SourceRegistry } from '../sources/index.ts';
 import { systemClock } from '../system/index.ts';
 import { type PeerTls, RateLimiter } from '../transport/index.ts';
-import { listCache, removeFromCache } from './cache-control.ts';
+import { listCache, pinInCache, removeFromCache, unpinInCache } from './cache-control.ts';
 import { COMPLAINT_METHOD, Complaints } from './complaints.ts';
 import { runDownload } from './download.ts';
 import { OriginBudgets, originOf } from './origin-budget.ts';
@@ -312,6 +313,19 @@ export class Engine implements ControlApi {
 
   async remove(target: BlobSelector): Promise<RemoveResult> {
     return removeFromCache(this.#deps.store, target, (digests) => this.#sessions.endIdle(digests));
+  }
+
+  async pin(target: BlobSelector): Promise<PinResult> {
+    return pinInCache(this.#deps.store, target);
+  }
+
+  async unpin(target: BlobSelector): Promise<PinResult> {
+    return unpinInCache(this.#deps.store, target);
+  }
+
+  /** Closes a blob that is to make room for others, if nothing needs it now. */
+  letGo(digest: Digest): Promise<void> {
+    return this.#sessions.endQuiet(digest, this.#deps.clock.now());
   }
 
   verify(request: VerifyRequest, signal: AbortSignal): AsyncIterable<VerifyEvent> {

@@ -60,6 +60,9 @@ export class Exchange implements ChannelOwner {
     this.#handlers = handlers;
   }
 
+  /** When a neighbour last asked for a piece that is held, in milliseconds of the clock; 0 for never. */
+  lastServedMs = 0;
+
   get neighbours(): number {
     return this.#up.size;
   }
@@ -171,6 +174,7 @@ export class Exchange implements ChannelOwner {
       channel.link.send({ kind: 'reject', channel: channel.id, piece, code: 'not-held', retryAfterMs: 0 });
       return;
     }
+    this.lastServedMs = deps.clock.now();
     const { peer, link, id } = channel;
     const { sizeBytes } = source;
     deps.uploads.ask({ peer, channel: id, snapshot: snapshot.id, piece, sizeBytes, link, source });

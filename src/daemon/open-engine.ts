@@ -95,12 +95,15 @@ async function assemble(
 ): Promise<Engine> {
   const tls = config.peerTls && (await PeerTls.load(config.peerTls, { logger }));
   const { hash, createHasher } = await loadPieceHash();
+  // The store makes room with the engine's help, and is there before it.
+  const late: { engine?: Engine } = {};
   const store = await openBlobStore({
     folder: join(config.cacheDir, 'store'),
     logger,
     clock: systemClock,
     pieceHash: hash,
     waitForLockMs,
+    letGo: async (digest) => await late.engine?.letGo(digest),
     ...(signal && { signal }),
     ...(config.capacityBytes !== undefined && { capacityBytes: config.capacityBytes }),
   });

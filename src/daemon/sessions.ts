@@ -108,6 +108,15 @@ export class Sessions {
     }
   }
 
+  /** Ends what has this stored blob open without a use for it: no download, and nothing given or got for a while. */
+  async endQuiet(digest: Digest, nowMs: number): Promise<void> {
+    for (const entry of this.#entries.values()) {
+      const tasks = [...entry.session.tasks.values()];
+      const isAffected = tasks.some(({ open }) => open.spec.digest === digest);
+      if (isAffected && entry.users === 0 && entry.session.isQuiet(nowMs)) await this.#end(entry);
+    }
+  }
+
   #endLater(entry: Entry): void {
     this.#end(entry).catch((error: unknown) => {
       this.#options.logger.warn('a swarm did not end well', { error: toErrorRecord(error) });

@@ -40,6 +40,10 @@ import { fillFromStore, packName } from './packs.ts';
 import { locateTask, type SessionDeps, type SwarmContext } from './swarm-context.ts';
 import { Verdicts } from './verdicts.ts';
 
+/** A session that gives nothing and gets nothing for this long can be ended for room: with all its blobs settled, or without. */
+const QUIET_SETTLED_MS = 60_000;
+const QUIET_UNSETTLED_MS = 600_000;
+
 /** Redials, overdue requests and held reads are looked at this often. */
 const TICK_MS = 250;
 
@@ -50,6 +54,7 @@ export class SwarmSession {
   readonly #verdicts: Verdicts;
   readonly #stopping = new AbortController();
   readonly #running = new Set<Promise<void>>();
+  readonly #startedMs: number;
   #state: SwarmState | undefined;
   #ticker: NodeJS.Timeout | undefined;
   /** Whether pieces were lost while this host had the lease, which the scheduler then takes to be held. */
@@ -57,6 +62,7 @@ export class SwarmSession {
   #stopped: Promise<void> | undefined;
 
   constructor(deps: SessionDeps, snapshot: StoredSnapshot) {
+    this.#startedMs = deps.clock.now();
     this.#context = {
       deps,
       snapshot,
@@ -124,6 +130,15 @@ export class SwarmSession {
     let bytes = 0;
     for (const task of this.#context.tasks.values()) bytes += task.heldBytes;
     return bytes;
+  }
+
+  /** Whether it neither fills nor serves, so that nobody misses it. */
+  isQuiet(nowMs: number): boolean {
+    if (!this.#state || !this.isOpen) return false;
+    const tasks = [...this.#context.tasks.values()];
+    const limitMs = tasks.every((task) => task.isSettled) ? QUIET_SETTLED_MS : QUIET_UNSETTLED_MS;
+    const lastMs = Math.max(this.#startedMs, this.exchange.lastServedMs, this.#state.lastProgressMs);
+    return nowMs - lastMs >= limitMs;
   }
 
   /** Resolves when a file of the snapshot is complete; rejects with why it can't be. */

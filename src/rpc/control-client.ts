@@ -71,6 +71,20 @@ class RemoteControl implements ControlApi {
     return { blobs, freedBytes: Number(freedBytes) };
   }
 
+  pin(target: BlobSelector, signal: AbortSignal) {
+    return this.#setPinned(target, true, signal);
+  }
+
+  unpin(target: BlobSelector, signal: AbortSignal) {
+    return this.#setPinned(target, false, signal);
+  }
+
+  async #setPinned(target: BlobSelector, pinned: boolean, signal: AbortSignal) {
+    const request = { target: selectorToWire(target), pinned };
+    const { name, blobs } = await this.#unary(signal, (client) => client.pin(request, { signal }));
+    return { name, blobs };
+  }
+
   async *download(request: DownloadRequest, signal: AbortSignal): AsyncIterable<DownloadEvent> {
     checkPathsAbsolute(request);
     const messages = this.#connection.client.download(requestToWire(request), { signal });

@@ -27,6 +27,11 @@ function createControlService(api: ControlApi): ServiceImpl<typeof Control> {
       const { blobs, freedBytes } = await api.remove(selectorFromWire(wire.target), signal);
       return { blobs, freedBytes: BigInt(freedBytes) };
     },
+    pin: async (wire, { signal }) => {
+      const target = selectorFromWire(wire.target);
+      const { name, blobs } = await (wire.pinned ? api.pin(target, signal) : api.unpin(target, signal));
+      return { name, blobs };
+    },
     status: async (_wire, { signal }) => statusToWire(await api.status(signal)),
     listBlobs: async (_wire, { signal }) => listingToWire(await api.list(signal)),
     ping: (_wire, { signal }) => api.ping(signal),

@@ -160,6 +160,8 @@ export interface BlobEntry {
   readonly state: 'partial' | 'complete';
   readonly aliases: readonly Digest[];
   readonly lastUsedAtMs: number;
+  /** By itself or with a snapshot: never evicted. */
+  readonly pinned: boolean;
 }
 
 export interface SnapshotEntry {
@@ -169,6 +171,7 @@ export interface SnapshotEntry {
   readonly totalBytes: number;
   readonly heldBytes: number;
   readonly digests: readonly Digest[];
+  readonly pinned: boolean;
 }
 
 export interface CacheListing {
@@ -176,7 +179,7 @@ export interface CacheListing {
   readonly snapshots: readonly SnapshotEntry[];
 }
 
-/** What `rm` and `verify` are about. A snapshot may be named by an unambiguous head of at least 8 digits. */
+/** What `rm`, `pin`, `unpin` and `verify` are about. A snapshot may be named by an unambiguous head of at least 8 digits. */
 export type BlobSelector =
   | { readonly kind: 'digest'; readonly digest: Digest }
   | { readonly kind: 'snapshot'; readonly snapshotId: string };
@@ -184,6 +187,12 @@ export type BlobSelector =
 export interface RemoveResult {
   readonly blobs: number;
   readonly freedBytes: number;
+}
+
+export interface PinResult {
+  /** What was pinned or unpinned: a snapshot's full id or a digest. */
+  readonly name: string;
+  readonly blobs: number;
 }
 
 export interface VerifyRequest {
@@ -233,8 +242,12 @@ export interface ControlApi extends DownloadEngine {
   ping(signal: AbortSignal): Promise<{ readonly version: string; readonly peerId: PeerId }>;
   status(signal: AbortSignal): Promise<DaemonStatus>;
   list(signal: AbortSignal): Promise<CacheListing>;
-  /** Throws `blob_not_found`, `store_locked` (in use). */
+  /** Throws `blob_not_found`, `store_locked` (in use, or pinned). */
   remove(target: BlobSelector, signal: AbortSignal): Promise<RemoveResult>;
+  /** Keeps it from eviction. Throws `blob_not_found`. */
+  pin(target: BlobSelector, signal: AbortSignal): Promise<PinResult>;
+  /** Throws `blob_not_found` where it is not pinned. */
+  unpin(target: BlobSelector, signal: AbortSignal): Promise<PinResult>;
   /** Throws `blob_not_found`. */
   verify(request: VerifyRequest, signal: AbortSignal): AsyncIterable<VerifyEvent>;
 }

@@ -44,6 +44,8 @@ function fakeApi(parts: Partial<ControlApi>): ControlApi {
     status: notAsked,
     list: notAsked,
     remove: notAsked,
+    pin: notAsked,
+    unpin: notAsked,
     // eslint-disable-next-line require-yield -- nobody asks
     async *download() {
       await notAsked();
@@ -222,9 +224,19 @@ describe('the control API over a Unix socket', () => {
     };
     const listing = {
       blobs: [
-        { digest, sizeBytes: 9, heldBytes: 8, state: 'partial' as const, aliases: [digest], lastUsedAtMs: 7 },
+        {
+          digest,
+          sizeBytes: 9,
+          heldBytes: 8,
+          state: 'partial' as const,
+          aliases: [digest],
+          lastUsedAtMs: 7,
+          pinned: true,
+        },
       ],
-      snapshots: [{ snapshotId, url: 'u', files: 1, totalBytes: 9, heldBytes: 8, digests: [digest] }],
+      snapshots: [
+        { snapshotId, url: 'u', files: 1, totalBytes: 9, heldBytes: 8, digests: [digest], pinned: true },
+      ],
     };
     const checks = [
       { kind: 'blob' as const, digest, sizeBytes: 9, good: false, badPieces: 1 },
@@ -247,6 +259,8 @@ describe('the control API over a Unix socket', () => {
         targets.push(target);
         return Promise.resolve({ blobs: 1, freedBytes: 9 });
       },
+      pin: (target) => Promise.resolve({ name: `${target.kind} pinned`, blobs: 2 }),
+      unpin: (target) => Promise.resolve({ name: `${target.kind} unpinned`, blobs: 3 }),
       async *verify(asked) {
         targets.push(asked);
         yield* checks;
@@ -256,6 +270,9 @@ describe('the control API over a Unix socket', () => {
     assert.deepEqual(await remote.status(signal), status);
     assert.deepEqual(await remote.list(signal), listing);
     assert.deepEqual(await remote.remove({ kind: 'digest', digest }, signal), { blobs: 1, freedBytes: 9 });
+    const blob = { kind: 'digest' as const, digest };
+    assert.deepEqual(await remote.pin(blob, signal), { name: 'digest pinned', blobs: 2 });
+    assert.deepEqual(await remote.unpin(blob, signal), { name: 'digest unpinned', blobs: 3 });
     assert.deepEqual(await collect(remote.verify({}, signal)), checks);
     const asked = { target: { kind: 'snapshot' as const, snapshotId }, bytesPerSecond: 5 };
     await collect(remote.verify(asked, signal));

@@ -76,6 +76,7 @@ export function listingToWire(listing: CacheListing): ListBlobsResponse {
       state: blob.state === 'complete' ? BlobState.COMPLETE : BlobState.PARTIAL,
       aliases: [...blob.aliases],
       lastUsedAtMs: BigInt(Math.round(blob.lastUsedAtMs)),
+      pinned: blob.pinned,
     })),
     snapshots: listing.snapshots.map((snapshot) => ({
       snapshotId: snapshot.snapshotId,
@@ -84,6 +85,7 @@ export function listingToWire(listing: CacheListing): ListBlobsResponse {
       totalBytes: BigInt(snapshot.totalBytes),
       heldBytes: BigInt(snapshot.heldBytes),
       digests: [...snapshot.digests],
+      pinned: snapshot.pinned,
     })),
   });
 }
@@ -97,6 +99,7 @@ export function listingFromWire(wire: ListBlobsResponse): CacheListing {
       state: blob.state === BlobState.COMPLETE ? 'complete' : 'partial',
       aliases: blob.aliases.map(parseDigest),
       lastUsedAtMs: Number(blob.lastUsedAtMs),
+      pinned: blob.pinned,
     })),
     snapshots: wire.snapshots.map((snapshot) => ({
       snapshotId: parseSnapshotId(snapshot.snapshotId),
@@ -105,6 +108,7 @@ export function listingFromWire(wire: ListBlobsResponse): CacheListing {
       totalBytes: Number(snapshot.totalBytes),
       heldBytes: Number(snapshot.heldBytes),
       digests: snapshot.digests.map(parseDigest),
+      pinned: snapshot.pinned,
     })),
   };
 }

@@ -96,6 +96,12 @@ export class Catalog {
     this.#forget(digest);
   }
 
+  /** A piece of the blob was given out. */
+  used(digest: Digest): void {
+    const entry = this.#entries.get(digest);
+    if (entry) this.touch(entry);
+  }
+
   touch(entry: CatalogEntry): void {
     const before = entry.lastUsedAtMs;
     entry.lastUsedAtMs = this.#clock.now();

@@ -7,11 +7,19 @@ import { chmod, link, open, readdir, readFile, rm, stat, unlink, utimes, writeFi
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
-import { createManifest, type Logger, MiB, parseRepoPath, silentLogger } from '../core/index.ts';
+import {
+  createManifest,
+  type Logger,
+  MiB,
+  type OpenBlob,
+  parseRepoPath,
+  silentLogger,
+} from '../core/index.ts';
 import {
   hasErrorCode,
   store as put,
   readAll,
+  type TestBlob,
   testBlob,
   writeAll,
 } from '../testing/store-conformance/index.ts';
@@ -317,23 +325,108 @@ on('stopping ends who waits for digests, and closes what is open', async (folder
   await again.close();
 });
 
-on('the least recently used blobs make room, never open or pinned ones', async (folder) => {
-  const blobs = [1, 2, 3, 4].map((seed) => testBlob(seed, 2 * MiB));
-  const [one, two, three, four] = blobs;
-  assert.ok(one && two && three && four);
+/** A clock on which each look at it is a second later. */
+function steppingClock() {
   let nowMs = 0;
-  const clock = { now: () => (nowMs += 1000), sleep: () => new Promise<void>(() => undefined) };
-  const isPinned = (digest: string): boolean => digest === one.spec.digest;
-  const store: DiskBlobStore = await folder.open({ clock, isPinned, capacityBytes: 7 * MiB });
+  return { now: () => (nowMs += 1000), sleep: () => new Promise<void>(() => undefined) };
+}
+
+function fourBlobs() {
+  const [one, two, three, four] = [1, 2, 3, 4].map((seed) => testBlob(seed, 2 * MiB));
+  assert.ok(one && two && three && four);
+  return { one, two, three, four };
+}
+
+function held(store: DiskBlobStore): string[] {
+  return store
+    .list()
+    .map(({ digest }) => digest)
+    .toSorted();
+}
+
+const digestsOf = (...blobs: readonly TestBlob[]): string[] =>
+  blobs.map(({ spec }) => spec.digest as string).toSorted();
+
+on('the least recently used blobs make room, never open or pinned ones', async (folder) => {
+  const { one, two, three, four } = fourBlobs();
+  const store = await folder.open({ clock: steppingClock(), capacityBytes: 7 * MiB });
+  await store.pin({ name: 'model', digests: [one.gitSha1] });
   for (const blob of [one, two, three]) await put(store, blob);
-  await store.find(two.spec.digest);
+  const open = await store.open(two.spec);
   const fresh = await store.open(four.spec);
-  const there = store.list().map(({ digest }) => digest);
-  assert.deepEqual(there.toSorted(), [one, four].map(({ spec }) => spec.digest).toSorted());
-  assert.equal(store.stats().evictedBlobs, 2);
+  assert.deepEqual(held(store), digestsOf(one, two, four));
+  assert.equal(store.stats().evictedBlobs, 1);
   // Everything open or pinned: the capacity gives way.
   await (await store.open(three.spec)).close();
+  await open.close();
   await fresh.close();
+});
+
+on('a blob of which a piece was given out is used', async (folder) => {
+  const { one, two, three, four } = fourBlobs();
+  const store = await folder.open({ clock: steppingClock(), capacityBytes: 8 * MiB });
+  for (const blob of [one, two, three]) await put(store, blob);
+  const [first, second] = [await store.open(one.spec), await store.open(two.spec)];
+  await first.read(0, 0, Buffer.alloc(1));
+  await first.close();
+  await second.close();
+  await (await store.open(three.spec)).close();
+  const fresh = await store.open(four.spec);
+  assert.deepEqual(held(store), digestsOf(one, three, four));
+  await fresh.close();
+});
+
+on('a blob whose user can do without it is evicted, too', async (folder) => {
+  const { one, two, three, four } = fourBlobs();
+  const handles = new Map<string, OpenBlob>();
+  const asked: string[] = [];
+  const letGo = async (digest: string): Promise<void> => {
+    asked.push(digest);
+    if (digest === one.spec.digest) await handles.get(digest)?.close();
+  };
+  const store = await folder.open({ clock: steppingClock(), capacityBytes: 7 * MiB, letGo });
+  for (const blob of [two, one, three]) {
+    await put(store, blob);
+    handles.set(blob.spec.digest, await store.open(blob.spec));
+  }
+  handles.set(four.spec.digest, await store.open(four.spec));
+  assert.deepEqual(held(store), digestsOf(two, three, four));
+  assert.deepEqual(
+    asked,
+    [two, one, three].map(({ spec }) => spec.digest),
+  );
+  for (const handle of handles.values()) await handle.close();
+});
+
+on('a partial blob that nobody has open is evicted, and counts what it holds', async (folder) => {
+  const { one, two, three, four } = fourBlobs();
+  const store = await folder.open({ clock: steppingClock(), capacityBytes: 8 * MiB });
+  for (const blob of [one, two]) {
+    const open = await store.open(blob.spec);
+    await open.write(0, blob.piece(0), blob.proof(0));
+    await open.close();
+  }
+  for (const blob of [three, four]) await put(store, blob);
+  // 1 + 1 + 2 + 2 MiB are held: 2 more are over the high water mark, and 1 less is not under the low one.
+  assert.equal(held(store).length, 4);
+  await (await store.open(testBlob(5, 2 * MiB).spec)).close();
+  assert.deepEqual(held(store), digestsOf(three, four));
+  assert.equal((await readdir(join(folder.store, 'partial'))).length, 0);
+});
+
+on('pins survive the index; a list of pins that cannot be read stops the store', async (folder) => {
+  const store = await folder.open();
+  await store.pin({ name: 'a', digests: [content.spec.digest] });
+  await store.pin({ name: 'b', digests: [content.gitSha1] });
+  assert.equal(await store.unpin('b'), true);
+  assert.equal(await store.unpin('b'), false);
+  await store.stop();
+  await rm(join(folder.store, 'index.sqlite'));
+  const again = await folder.open();
+  assert.deepEqual(again.pins(), [{ name: 'a', digests: [content.spec.digest] }]);
+  await again.stop();
+  await writeFile(join(folder.store, 'pins.json'), 'garbage');
+  await assert.rejects(folder.open(), hasErrorCode('disk_io'));
 });
 
 on('a blob for which the disk has no room is refused before it is begun', async (folder) => {

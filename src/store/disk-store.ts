@@ -12,6 +12,7 @@ import {
   type MaterializeMethod,
   type MaterializeOptions,
   type OpenBlob,
+  type Pin,
   type SnapshotId,
   type StoredBlob,
   type StoredSnapshot,
@@ -26,6 +27,7 @@ import type { IndexDatabase } from './index-database.ts';
 import { materializeBytes, materializeFile } from './materialize.ts';
 import type { OwnerLock } from './owner-lock.ts';
 import { createPartial, loadPartial, type PartialFile, sameSpec } from './partial-file.ts';
+import type { Pins } from './pins.ts';
 import { Room, type RoomOptions } from './room.ts';
 import { SharedBlob, type SharedBlobDeps } from './shared-blob.ts';
 import { onDisk, statIfThere } from './store-fs.ts';
@@ -49,6 +51,7 @@ export interface DiskBlobStore extends BlobStore {
 
 export interface DiskStoreDeps extends Omit<SharedBlobDeps, 'onGone' | 'onLost'> {
   readonly index: IndexDatabase;
+  readonly pins: Pins;
   readonly lock: OwnerLock;
 }
 
@@ -76,7 +79,6 @@ export class DiskStore implements DiskBlobStore {
     };
     this.#room = new Room(deps, options, {
       isOpen: (digest) => this.#open.has(digest),
-      isBusy: (digest) => this.#isBusy(digest),
       remove: (digest) => this.remove(digest),
     });
   }
@@ -287,7 +289,8 @@ export class DiskStore implements DiskBlobStore {
   // oxlint-disable-next-line typescript/require-await -- the port is asynchronous, SQLite here is not
   async putSnapshot(snapshot: StoredSnapshot, refKey: string): Promise<void> {
     this.#assertRunning();
-    this.#deps.index.putSnapshot(snapshot, refKey);
+    const pinned = this.#deps.pins.list().map(({ name }) => name);
+    this.#deps.index.putSnapshot(snapshot, refKey, pinned);
   }
 
   snapshot(id: SnapshotId): StoredSnapshot | undefined {
@@ -304,6 +307,20 @@ export class DiskStore implements DiskBlobStore {
     this.#assertRunning();
     const id = this.#deps.index.snapshotIdOf(refKey);
     return id === undefined ? undefined : this.#deps.index.snapshot(id);
+  }
+
+  async pin(pin: Pin): Promise<void> {
+    this.#assertRunning();
+    await onDisk(() => this.#deps.pins.put(pin));
+  }
+
+  async unpin(name: string): Promise<boolean> {
+    this.#assertRunning();
+    return await onDisk(() => this.#deps.pins.remove(name));
+  }
+
+  pins(): readonly Pin[] {
+    return this.#deps.pins.list();
   }
 
   stats(): StoreStats {

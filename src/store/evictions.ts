@@ -11,24 +11,25 @@ export interface Capacity {
 
 export interface EvictionCandidate {
   readonly digest: Digest;
-  readonly sizeBytes: number;
+  /** What its eviction gives back. */
+  readonly usedBytes: number;
   readonly lastUsedAtMs: number;
 }
 
-/** What to evict so that `neededBytes` more fit, oldest use first. `usedBytes` is all that the store holds. */
-export function chooseEvictions(
+/**
+ * What to try to evict so that `neededBytes` more fit, oldest use first, one after the other: each is to be answered by
+ * whether it could be. `usedBytes` is all that the store takes.
+ */
+export function* chooseEvictions(
   candidates: readonly EvictionCandidate[],
   usedBytes: number,
   neededBytes: number,
   capacity: Capacity,
-): Digest[] {
-  if (usedBytes + neededBytes <= capacity.bytes * capacity.high) return [];
-  const chosen: Digest[] = [];
+): Generator<Digest, void, boolean> {
   let left = usedBytes + neededBytes;
-  for (const { digest, sizeBytes } of candidates.toSorted((a, b) => a.lastUsedAtMs - b.lastUsedAtMs)) {
-    if (left <= capacity.bytes * capacity.low) break;
-    chosen.push(digest);
-    left -= sizeBytes;
+  if (left <= capacity.bytes * capacity.high) return;
+  for (const candidate of candidates.toSorted((a, b) => a.lastUsedAtMs - b.lastUsedAtMs)) {
+    if (left <= capacity.bytes * capacity.low) return;
+    if (yield candidate.digest) left -= candidate.usedBytes;
   }
-  return chosen;
 }

@@ -16,7 +16,7 @@ import {
 import type { Fingerprint } from './fingerprint.ts';
 
 /** Raised with each change of the tables: an index of another version is dropped and rebuilt. */
-const SCHEMA_VERSION = 2;
+const SCHEMA_VERSION = 3;
 
 const SCHEMA = `
   CREATE TABLE blobs (
@@ -31,11 +31,15 @@ const SCHEMA = `
     digests TEXT NOT NULL, PRIMARY KEY (blob, offset)
   ) STRICT, WITHOUT ROWID;
   CREATE TABLE snapshots (id TEXT PRIMARY KEY, ref TEXT NOT NULL, manifest BLOB NOT NULL) STRICT;
-  CREATE TABLE refs (ref_key TEXT PRIMARY KEY, id TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE refs (ref_key TEXT PRIMARY KEY, id TEXT NOT NULL) STRICT;
   PRAGMA user_version = ${SCHEMA_VERSION};
 `;
 
 const SQLITE_FULL = 13;
+
+/** Snapshots that are remembered beside the pinned ones, and refs to them; the longest not stored anew are forgotten. */
+export const MAX_SNAPSHOTS = 1_024;
+const MAX_REFS = 8_192;
 
 /** Decoded snapshots kept in memory: a gateway asks for the same few all the time. */
 const DECODED_SNAPSHOTS = 16;
@@ -122,19 +126,35 @@ export class IndexDatabase {
     });
   }
 
-  /** Throws `disk_full` or `disk_io`. */
-  putSnapshot({ id, ref, manifest }: StoredSnapshot, refKey: string): void {
+  /** Throws `disk_full` or `disk_io`. `pinned` are ids that are not forgotten. */
+  putSnapshot({ id, ref, manifest }: StoredSnapshot, refKey: string, pinned: readonly string[] = []): void {
     this.#decoded.delete(id);
     try {
       this.#transaction(() => {
         const insert = this.#prepare('INSERT OR REPLACE INTO snapshots VALUES (?, ?, ?)');
         insert.run(id, JSON.stringify(ref), encodeManifest(manifest));
         this.#prepare('INSERT OR REPLACE INTO refs VALUES (?, ?)').run(refKey, id);
+        this.#trimSnapshots(pinned);
       });
     } catch (error) {
       const full = error instanceof Error && 'errcode' in error && error.errcode === SQLITE_FULL;
       throw new AnaxError(full ? 'disk_full' : 'disk_io', 'the index could not be written', { cause: error });
     }
+  }
+
+  /** Each store of a snapshot or ref gives it a new, highest rowid. */
+  #trimSnapshots(pinned: readonly string[]): void {
+    const { changes } = this.#prepare(
+      `DELETE FROM snapshots
+        WHERE rowid <= (SELECT rowid FROM snapshots ORDER BY rowid DESC LIMIT 1 OFFSET ${MAX_SNAPSHOTS})
+          AND id NOT IN (SELECT value FROM json_each(?))`,
+    ).run(JSON.stringify(pinned));
+    if (changes > 0) this.#decoded.clear();
+    this.#prepare(
+      `DELETE FROM refs
+        WHERE rowid <= (SELECT rowid FROM refs ORDER BY rowid DESC LIMIT 1 OFFSET ${MAX_REFS})
+           OR id NOT IN (SELECT id FROM snapshots)`,
+    ).run();
   }
 
   /** `undefined` where there is none, or none that can be read. */

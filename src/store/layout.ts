@@ -1,6 +1,7 @@
 // Where things are under the store's folder:
 //
 //   owner.lock                        held by the process that owns the store (see owner-lock.ts)
+//   pins.json                         what is never evicted
 //   index.sqlite                      what start-up needs to know; can be rebuilt from the sidecars
 //   blobs/<algorithm>/<2 hex>/<hex>         a complete blob, read-only
 //   blobs/<algorithm>/<2 hex>/<hex>.pieces  its sidecar: cut, aliases, piece proofs
@@ -26,6 +27,10 @@ export class Layout {
 
   get indexFile(): string {
     return join(this.folder, 'index.sqlite');
+  }
+
+  get pinsFile(): string {
+    return join(this.folder, 'pins.json');
   }
 
   get blobsFolder(): string {

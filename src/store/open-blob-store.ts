@@ -20,6 +20,7 @@ import { Layout } from './layout.ts';
 import { openIndex } from './open-index.ts';
 import { type OwnerLock, takeOwnerLock } from './owner-lock.ts';
 import { DEFAULT_FLUSH, type FlushBound } from './partial-file.ts';
+import { loadPins } from './pins.ts';
 import { reconcile } from './reconcile.ts';
 import { diskFs, type StoreFs } from './store-fs.ts';
 
@@ -36,8 +37,8 @@ export interface BlobStoreOptions {
   readonly highWater?: number;
   /** Share of the capacity at which it ends. Default 0.8. */
   readonly lowWater?: number;
-  /** Blobs that are never evicted. Default: none. Asked at each eviction, must be cheap. */
-  readonly isPinned?: (digest: Digest) => boolean;
+  /** Asked to close a blob that is to be evicted, if its user can do without it. Default: nobody can. */
+  readonly letGo?: (digest: Digest) => Promise<void>;
   /** How long to wait for another process that has the store, in milliseconds. Default 0. */
   readonly waitForLockMs?: number;
   /** Ends the wait for the lock. */
@@ -87,15 +88,17 @@ function toStoreError(error: AnaxError, folder: string): AnaxError {
 }
 
 async function assemble(options: BlobStoreOptions, layout: Layout, lock: OwnerLock): Promise<DiskBlobStore> {
-  const { logger, clock, pieceHash, fs = diskFs, flush = DEFAULT_FLUSH, isPinned = () => false } = options;
+  const { logger, clock, pieceHash, fs = diskFs, flush = DEFAULT_FLUSH } = options;
   let index: IndexDatabase | undefined;
   try {
     index = await openIndex(fs, logger, layout.indexFile);
     const catalog = new Catalog({ index, clock, logger });
     catalog.load(await reconcile({ fs, layout, index, clock, logger }));
+    const pins = await loadPins({ fs, layout }, logger);
     const digests = new DigestPool(options.digestWorkers ?? 2);
-    const deps = { fs, layout, index, lock, clock, logger, pieceHash, flush, catalog, digests };
-    return new DiskStore(deps, { capacity: capacityOf(options), isPinned });
+    const deps = { fs, layout, index, lock, clock, logger, pieceHash, flush, catalog, digests, pins };
+    const letGo = options.letGo ?? (async () => undefined);
+    return new DiskStore(deps, { capacity: capacityOf(options), letGo });
   } catch (error) {
     index?.close();
     lock.release();

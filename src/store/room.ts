@@ -15,18 +15,21 @@ import { type Catalog, type CatalogEntry, type PartialEntry, toStoredBlob } from
 import { type Capacity, chooseEvictions } from './evictions.ts';
 import { KeyedLock } from './gate.ts';
 import type { Layout } from './layout.ts';
+import type { Pins } from './pins.ts';
 import type { StoreFs } from './store-fs.ts';
 
 export interface RoomOptions {
   /** `undefined`: no limit but the disk. */
   readonly capacity: Capacity | undefined;
-  readonly isPinned: (digest: Digest) => boolean;
+  /** Asked to close a blob, if its user can do without it. */
+  readonly letGo: (digest: Digest) => Promise<void>;
 }
 
 export interface RoomDeps {
   readonly fs: StoreFs;
   readonly layout: Layout;
   readonly catalog: Catalog;
+  readonly pins: Pins;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -34,7 +37,6 @@ export interface RoomDeps {
 /** What Room needs of the store around it. */
 export interface RoomHost {
   isOpen(digest: Digest): boolean;
-  isBusy(digest: Digest): boolean;
   remove(digest: Digest): Promise<boolean>;
 }
 
@@ -72,24 +74,42 @@ export class Room {
     const { capacity } = this.#options;
     if (!capacity) return;
     const others = [...this.#deps.catalog.entries()].filter((entry) => entry.spec.digest !== spec.digest);
-    const usedBytes = others.reduce((sum, entry) => sum + entry.spec.sizeBytes, 0);
-    const candidates = others.filter((entry) => this.#isEvictable(entry)).map(toStoredBlob);
-    for (const digest of chooseEvictions(candidates, usedBytes, spec.sizeBytes, capacity))
-      await this.#evict(digest);
+    const candidates = others.map((entry) => ({
+      digest: entry.spec.digest,
+      usedBytes: this.#usedBytes(entry),
+      lastUsedAtMs: entry.lastUsedAtMs,
+    }));
+    const usedBytes = candidates.reduce((sum, candidate) => sum + candidate.usedBytes, 0);
+    const unpinned = candidates.filter(({ digest }) => !this.#isPinned(digest));
+    const evictions = chooseEvictions(unpinned, usedBytes, spec.sizeBytes, capacity);
+    for (let next = evictions.next(); !next.done; ) next = evictions.next(await this.#evict(next.value));
   }
 
-  #isEvictable({ state, spec }: CatalogEntry): boolean {
-    return state === 'complete' && !this.#host.isBusy(spec.digest) && !this.#options.isPinned(spec.digest);
+  /** An open partial blob is on its way to its full size; a closed one has only what it holds. */
+  #usedBytes(entry: CatalogEntry): number {
+    const { digest, sizeBytes } = entry.spec;
+    return this.#host.isOpen(digest) ? sizeBytes : toStoredBlob(entry).heldBytes;
   }
 
-  async #evict(digest: Digest): Promise<void> {
+  #isPinned(digest: Digest): boolean {
+    const entry = this.#deps.catalog.get(digest);
+    const others =
+      entry?.state === 'complete' ? [entry.aliases, ...entry.parts.map((part) => part.digests)] : [];
+    return [digest, ...others.flat()].some((name) => this.#deps.pins.has(name));
+  }
+
+  /** Whether it could be: not where it is in use. */
+  async #evict(digest: Digest): Promise<boolean> {
+    if (this.#host.isOpen(digest)) await this.#options.letGo(digest);
     try {
-      if (await this.#host.remove(digest)) this.evictedBlobs += 1;
-      this.#deps.logger.info('a blob was evicted', { digest });
+      if (!(await this.#host.remove(digest))) return false;
     } catch (error) {
-      // Came into use since it was chosen.
       if (!hasCode(error, 'store_locked')) throw error;
+      return false;
     }
+    this.evictedBlobs += 1;
+    this.#deps.logger.info('a blob was evicted', { digest });
+    return true;
   }
 
   async #checkDisk(spec: BlobSpec): Promise<void> {

@@ -118,6 +118,7 @@ export class SharedBlob {
 
   async read(index: number, offset: number, target: Uint8Array): Promise<void> {
     assert(offset >= 0 && offset + target.length <= pieceSize(this.spec, index), 'a read stays in its piece');
+    this.#deps.catalog.used(this.spec.digest);
     await this.#shared(async (files) => {
       this.#assertHeld(index);
       await files.read(index, offset, target);
@@ -127,6 +128,7 @@ export class SharedBlob {
   span(index: number): PieceSpan {
     const files = this.#present();
     this.#assertHeld(index);
+    this.#deps.catalog.used(this.spec.digest);
     const release = files.data.borrow();
     const offsetBytes = index * this.spec.pieceLengthBytes;
     const { fd } = files.data.handle;

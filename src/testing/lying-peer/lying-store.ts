@@ -37,6 +37,9 @@ export function lyingStore(store: EngineStore, tongue: Tongue): EngineStore {
     snapshot: (id) => store.snapshot(id),
     snapshots: () => store.snapshots(),
     snapshotByRef: (refKey) => store.snapshotByRef(refKey),
+    pin: (pin) => store.pin(pin),
+    unpin: (name) => store.unpin(name),
+    pins: () => store.pins(),
     stop: () => store.stop(),
   };
 }

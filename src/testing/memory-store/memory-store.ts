@@ -14,6 +14,7 @@ import {
   type MaterializeMethod,
   type MaterializeOptions,
   type OpenBlob,
+  type Pin,
   pieceLengthFor,
   type SnapshotId,
   type StoredBlob,
@@ -31,6 +32,7 @@ export class MemoryBlobStore implements BlobStore {
   readonly #blobs = new Map<Digest, MemoryBlob>();
   readonly #snapshots = new Map<SnapshotId, StoredSnapshot>();
   readonly #refs = new Map<string, SnapshotId>();
+  readonly #pins = new Map<string, Pin>();
   #calls = 0;
 
   constructor(now?: () => number) {
@@ -135,6 +137,20 @@ export class MemoryBlobStore implements BlobStore {
     this.#snapshots.delete(snapshot.id);
     this.#snapshots.set(snapshot.id, snapshot);
     this.#refs.set(refKey, snapshot.id);
+  }
+
+  // oxlint-disable-next-line typescript/require-await -- the port is asynchronous
+  async pin(pin: Pin): Promise<void> {
+    this.#pins.set(pin.name, pin);
+  }
+
+  // oxlint-disable-next-line typescript/require-await -- the port is asynchronous
+  async unpin(name: string): Promise<boolean> {
+    return this.#pins.delete(name);
+  }
+
+  pins(): readonly Pin[] {
+    return [...this.#pins.values()];
   }
 
   snapshot(id: SnapshotId): StoredSnapshot | undefined {

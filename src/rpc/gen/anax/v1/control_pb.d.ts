@@ -637,6 +637,13 @@ export declare type Blob = Message<"anax.v1.Blob"> & {
    * @generated from field: uint64 last_used_at_ms = 6;
    */
   lastUsedAtMs: bigint;
+
+  /**
+   * By itself or with a snapshot.
+   *
+   * @generated from field: bool pinned = 7;
+   */
+  pinned: boolean;
 };
 
 /**
@@ -680,6 +687,11 @@ export declare type Snapshot = Message<"anax.v1.Snapshot"> & {
    * @generated from field: repeated string digests = 6;
    */
   digests: string[];
+
+  /**
+   * @generated from field: bool pinned = 7;
+   */
+  pinned: boolean;
 };
 
 /**
@@ -710,7 +722,7 @@ export declare type ListBlobsResponse = Message<"anax.v1.ListBlobsResponse"> & {
 export declare const ListBlobsResponseSchema: GenMessage<ListBlobsResponse>;
 
 /**
- * What rm and verify are about.
+ * What rm, pin, unpin and verify are about.
  *
  * @generated from message anax.v1.BlobSelector
  */
@@ -777,6 +789,52 @@ export declare type RemoveBlobResponse = Message<"anax.v1.RemoveBlobResponse"> &
  * Use `create(RemoveBlobResponseSchema)` to create a new message.
  */
 export declare const RemoveBlobResponseSchema: GenMessage<RemoveBlobResponse>;
+
+/**
+ * @generated from message anax.v1.PinRequest
+ */
+export declare type PinRequest = Message<"anax.v1.PinRequest"> & {
+  /**
+   * @generated from field: anax.v1.BlobSelector target = 1;
+   */
+  target?: BlobSelector | undefined;
+
+  /**
+   * Whether it is to be pinned from now on.
+   *
+   * @generated from field: bool pinned = 2;
+   */
+  pinned: boolean;
+};
+
+/**
+ * Describes the message anax.v1.PinRequest.
+ * Use `create(PinRequestSchema)` to create a new message.
+ */
+export declare const PinRequestSchema: GenMessage<PinRequest>;
+
+/**
+ * @generated from message anax.v1.PinResponse
+ */
+export declare type PinResponse = Message<"anax.v1.PinResponse"> & {
+  /**
+   * A snapshot's full id, or a digest.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: uint32 blobs = 2;
+   */
+  blobs: number;
+};
+
+/**
+ * Describes the message anax.v1.PinResponse.
+ * Use `create(PinResponseSchema)` to create a new message.
+ */
+export declare const PinResponseSchema: GenMessage<PinResponse>;
 
 /**
  * @generated from message anax.v1.VerifyRequest
@@ -1077,6 +1135,16 @@ export declare const Control: GenService<{
     methodKind: "unary";
     input: typeof RemoveBlobRequestSchema;
     output: typeof RemoveBlobResponseSchema;
+  },
+  /**
+   * Keeps a blob, or the blobs of a snapshot, from eviction, or no longer.
+   *
+   * @generated from rpc anax.v1.Control.Pin
+   */
+  pin: {
+    methodKind: "unary";
+    input: typeof PinRequestSchema;
+    output: typeof PinResponseSchema;
   },
   /**
    * Reads what the cache holds and checks it.
