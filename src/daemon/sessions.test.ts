@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { AnaxError, hasCode, KiB, Secret } from '../core/index.ts';
+import { AnaxError, digestOf, hasCode, KiB, Secret } from '../core/index.ts';
 import { hostOf } from './session-harness.ts';
 
 /** Too large for a pack. */
@@ -53,6 +53,21 @@ test('a host that serves others keeps the session, until it is told to let go of
   await host.sessions.endIdle(new Set());
   assert.equal([...host.sessions.all()].length, 1);
   await host.sessions.endIdle(new Set([digestAt(host, 0)]));
+  assert.deepEqual([...host.sessions.all()], []);
+});
+
+test('for room, a session ends that has no download and neither got nor gave anything for a minute', async (context) => {
+  const host = await hostOf(context, true, FILES);
+  const use = await fetchAll(host);
+  const digest = [...use.session.tasks.values()][0]?.open.spec.digest ?? assert.fail();
+  const later = (ms: number): number => Date.now() + ms;
+  await host.sessions.endQuiet(digest, later(120_000));
+  assert.equal([...host.sessions.all()].length, 1, 'in use');
+  await use.release();
+  await host.sessions.endQuiet(digest, later(30_000));
+  await host.sessions.endQuiet(digestOf('sha256', Buffer.from('other')), later(120_000));
+  assert.equal([...host.sessions.all()].length, 1);
+  await host.sessions.endQuiet(digest, later(120_000));
   assert.deepEqual([...host.sessions.all()], []);
 });
 
