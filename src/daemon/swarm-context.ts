@@ -9,6 +9,7 @@ import {
   hasCode,
   type Identity,
   type Logger,
+  type PeerId,
   type PeerInfo,
   type PieceHash,
   type PieceMap,
@@ -64,6 +65,10 @@ export interface SwarmContext {
   readonly signal: AbortSignal;
   /** Tells the machine what happened, and has its decisions carried out. */
   readonly feed: (event: SwarmEvent) => void;
+  /** How many pieces a neighbour is known to hold. */
+  readonly heldBy: (peer: PeerId) => number;
+  /** How many neighbours hold a piece. */
+  readonly copiesOf: (piece: number) => number;
   /** Keeps work that nobody awaits: its failure is logged, and stopping waits for it. */
   readonly run: (work: Promise<void>) => void;
 }

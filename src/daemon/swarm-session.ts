@@ -72,6 +72,8 @@ export class SwarmSession {
       counters: { fromPeers: 0, fromOrigin: 0, fromCache: 0 },
       signal: this.#stopping.signal,
       feed: (event) => this.#feed(event),
+      heldBy: (peer) => this.#state?.links.get(peer)?.held.count ?? 0,
+      copiesOf: (piece) => this.#state?.copies[piece] ?? 0,
       run: (work) => this.#run(work),
     };
     const onStored = (piece: number): void => this.#verdicts.consider(locateTask(this.#context, piece).task);

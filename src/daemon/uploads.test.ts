@@ -32,6 +32,8 @@ function ask(uploads: Uploads, link: FakeLink, peer: string, piece: number): voi
     snapshot: SNAPSHOT,
     piece,
     sizeBytes: 10,
+    heldCount: 0,
+    copies: () => 1,
     link: link as unknown as PeerLink,
     source: { sizeBytes: 10, proof: PROOF, read: async (_offset, target) => void target.fill(piece) },
   });
@@ -41,38 +43,38 @@ async function settle(): Promise<void> {
   for (let turn = 0; turn < 5; turn += 1) await new Promise(setImmediate);
 }
 
-test('four children are served at once, each one piece at a time, and others when some are done', async () => {
+test('three children are served at once, each one piece at a time, and others when some are done', async () => {
   const uploads = new Uploads(silentLogger);
-  const links = Array.from({ length: 5 }, () => new FakeLink());
+  const links = Array.from({ length: 4 }, () => new FakeLink());
   for (const [at, link] of links.entries())
     for (const piece of [1, 2]) ask(uploads, link, `peer-${at}`, piece);
   await settle();
   assert.deepEqual(
     links.map((link) => link.sending.length),
-    [1, 1, 1, 1, 0],
+    [1, 1, 1, 0],
   );
   for (const link of links.slice(0, 2)) link.sending[0]?.done();
   await settle();
-  assert.equal(links[4]?.sending.length, 1);
+  assert.equal(links[3]?.sending.length, 1);
   assert.equal(
     links.reduce((sum, link) => sum + link.sending.length, 0),
-    6,
+    5,
   );
   assert.equal(uploads.bytesSent, 20);
 });
 
 test('a child that takes nothing leaves its place to others, and gets nothing more until it took what it has', async () => {
   const uploads = new Uploads(silentLogger);
-  const links = Array.from({ length: 5 }, () => new FakeLink());
+  const links = Array.from({ length: 4 }, () => new FakeLink());
   for (const [at, link] of links.entries())
     for (const piece of [1, 2]) ask(uploads, link, `peer-${at}`, piece);
   await settle();
-  const [stalled, , , , waiting] = links;
+  const [stalled, , , waiting] = links;
   stalled?.sending[0]?.stall();
   await settle();
   assert.equal(waiting?.sending.length, 1);
   assert.equal(stalled?.sending.length, 1);
-  // Its end frees no second place: three others and the newcomer still have theirs.
+  // Its end frees no second place: two others and the newcomer still have theirs.
   stalled?.sending[0]?.done();
   await settle();
   assert.equal(stalled?.sending.length, 1);

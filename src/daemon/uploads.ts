@@ -24,6 +24,8 @@ export interface ServablePiece {
 interface Asked extends Wish {
   readonly link: PeerLink;
   readonly source: ServablePiece;
+  /** How many neighbours hold the piece now. */
+  readonly copies: () => number;
 }
 
 /** When a refused child may ask again. */
@@ -56,12 +58,16 @@ export class Uploads {
   }
 
   #pump(): void {
-    for (let wish = nextWish(this.#queue); wish; wish = nextWish(this.#queue)) {
+    for (;;) {
+      const wish = nextWish(this.#queue, (candidate) => (candidate as Asked).copies());
+      if (!wish) return;
       void this.#serve(wish as Asked);
     }
   }
 
-  async #serve({ peer, link, channel, piece, source }: Asked): Promise<void> {
+  async #serve(wish: Asked): Promise<void> {
+    const { peer, link, channel, piece, source } = wish;
+    let isSent = false;
     try {
       await link.sendPiece({
         channel,
@@ -74,12 +80,13 @@ export class Uploads {
           this.#pump();
         },
       });
+      isSent = true;
       this.bytesSent += source.sizeBytes;
     } catch (error) {
       const code = error instanceof AnaxError ? error.code : String(error);
       this.#logger.debug('piece not sent', { peer, piece, code });
     } finally {
-      endServe(this.#queue, peer);
+      endServe(this.#queue, wish, isSent);
       this.#pump();
     }
   }

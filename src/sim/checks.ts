@@ -52,13 +52,13 @@ export class Checks {
   }
 
   requested(host: SimHost, { state, exchange }: Session, peer: PeerId): void {
-    const { maxInFlightBytes, linkWindowBytes } = state.limits;
-    const asked = state.links.get(peer)?.asked.size ?? 0;
-    const window = Math.max(2 * PIECE_BYTES, linkWindowBytes + PIECE_BYTES);
+    const { maxClaimedBytes, linkWindowBytes, wishesPerSender } = state.limits;
+    const asked = state.links.get(peer)?.asked.length ?? 0;
+    const window = Math.max(wishesPerSender * PIECE_BYTES, linkWindowBytes);
     this.#hold(asked * PIECE_BYTES <= window, `host ${host.index} asked ${asked} pieces of one neighbour`);
     this.#hold(
-      state.inFlightBytes < maxInFlightBytes + PIECE_BYTES,
-      `host ${host.index} has ${state.inFlightBytes} bytes in flight`,
+      state.claimedBytes < maxClaimedBytes + PIECE_BYTES,
+      `host ${host.index} has ${state.claimedBytes} bytes in flight`,
     );
     const isBanned = exchange.banned.has(this.#world.host(peer));
     this.#hold(!isBanned, `host ${host.index} asked a banned peer`);

@@ -40,7 +40,8 @@ export class Uploads {
   ask(via: Channel, piece: number): void {
     const peer = otherEnd(via, this.#host).info.id;
     const { snapshot } = this.#world;
-    const wish: Asked = { peer, channel: via.id, snapshot, piece, sizeBytes: PIECE_BYTES, via };
+    const heldCount = this.#host.session?.state.links.get(peer)?.held.count ?? 0;
+    const wish: Asked = { peer, channel: via.id, snapshot, piece, sizeBytes: PIECE_BYTES, heldCount, via };
     if (addWish(this.#queue, wish)) this.#pump();
     else this.#host.session?.exchange.reject(via, piece, 'busy', BUSY_RETRY_MS);
   }
@@ -71,7 +72,13 @@ export class Uploads {
   }
 
   #pump(): void {
-    for (let wish = nextWish(this.#queue); wish; wish = nextWish(this.#queue)) this.#serve(wish as Asked);
+    const copies = this.#host.session?.state.copies;
+    const copiesOf = ({ piece }: Wish): number => copies?.[piece] ?? 0;
+    for (;;) {
+      const wish = nextWish(this.#queue, copiesOf);
+      if (!wish) break;
+      this.#serve(wish as Asked);
+    }
     this.#world.checks.uploading(this.#running.size, this.#queue.limits.maxActive);
   }
 
@@ -92,19 +99,19 @@ export class Uploads {
     if (child.zone !== this.#host.zone) this.#host.crossZoneBytes += sizeBytes;
     const isCorrupt = this.#host.isLiar && this.#world.random() < LIE_SHARE;
     via.link.send(() => child.session?.exchange.onPiece(this.#host, piece, isCorrupt));
-    this.#end(serve);
+    this.#end(serve, true);
   }
 
   #abort(serve: Serve): void {
     const leftBytes = this.#world.flows.stop(serve.transfer);
     this.#world.checks.wastedBytes += serve.asked.sizeBytes - leftBytes;
-    this.#end(serve);
+    this.#end(serve, false);
   }
 
-  #end(serve: Serve): void {
+  #end(serve: Serve, isSent: boolean): void {
     this.#running.delete(serve);
     serve.asked.via.link.transfers.delete(serve.transfer);
-    endServe(this.#queue, serve.asked.peer);
+    endServe(this.#queue, serve.asked, isSent);
     this.#pump();
   }
 }

@@ -3,19 +3,23 @@
 import { MiB } from '../core/index.ts';
 
 export interface SwarmLimits {
-  /** Bytes of pieces asked of neighbours and not yet stored. Bounds the receive buffers. Default 64 MiB. */
-  readonly maxInFlightBytes: number;
+  /** Bytes of pieces asked of neighbours and not yet stored. Default 256 MiB; few of them are on their way. */
+  readonly maxClaimedBytes: number;
   /**
-   * Pieces asked of neighbours at once, those that are overdue left out. Few more than a parent serves at once: a host
-   * that takes from many parents at a time leaves each of them with a part of its uplink unused. Default 5.
+   * Neighbours that send to this host at once. As many as a parent serves at once: then a free place here and one
+   * there are made by the same piece, and no uplink waits for a full downlink. Default 3.
    */
-  readonly piecesAtOnce: number;
-  /** Bytes asked of one neighbour at once; at least two pieces are. Default 4 MiB. */
+  readonly lanes: number;
+  /**
+   * Pieces asked at once of a neighbour that sends: the one that comes and what may follow. Default 3: it sends the
+   * rarest of them next. Where pieces are small more are asked, up to `linkWindowBytes`.
+   */
+  readonly wishesPerSender: number;
+  /** Bytes asked of one neighbour that sends. Default 3 MiB. */
   readonly linkWindowBytes: number;
-  /**
-   * Neighbours asked for one piece at once, until one of them begins to send it. With one, pieces wait at busy
-   * parents while others are idle. Default 8.
-   */
+  /** Pieces asked of one neighbour that does not send yet. Default 2: it chooses the one that it has sent least. */
+  readonly wishesPerLink: number;
+  /** Neighbours asked for one piece at once, until one of them begins to send it. Default 8. */
   readonly claimsPerPiece: number;
   /** Origin reads at once. Default 4. */
   readonly originReads: number;
@@ -47,9 +51,11 @@ export interface SwarmLimits {
 }
 
 export const DEFAULT_SWARM_LIMITS: SwarmLimits = {
-  maxInFlightBytes: 64 * MiB,
-  piecesAtOnce: 5,
-  linkWindowBytes: 4 * MiB,
+  maxClaimedBytes: 256 * MiB,
+  lanes: 3,
+  wishesPerSender: 3,
+  linkWindowBytes: 3 * MiB,
+  wishesPerLink: 2,
   claimsPerPiece: 8,
   originReads: 4,
   minReadBytes: 64 * MiB,

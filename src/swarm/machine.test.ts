@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Bitfield, MiB, toRanges } from '../core/index.ts';
+import fc from 'fast-check';
+import { Bitfield, MiB, type PeerId, toRanges } from '../core/index.ts';
 import { SwarmWorld, someError } from '../testing/swarm-world/index.ts';
-import { step } from './index.ts';
+import { type SwarmState, step } from './index.ts';
 
 function firstHost(world: SwarmWorld): SwarmWorld['hosts'][number] {
   const [host] = world.hosts;
@@ -192,13 +193,96 @@ test('a link that ends while it sends makes its piece open again', () => {
   ]);
 });
 
-test('only a few pieces are asked for at once, and overdue ones do not count', () => {
+/** The peers that a piece was asked of, and the piece. */
+function begunBy(asked: readonly { peer: PeerId; piece: number }[], count: number) {
+  const pieces = new Set<number>();
+  const firsts = asked.filter(({ piece }) => !pieces.has(piece) && pieces.add(piece));
+  const peers = new Set<PeerId>();
+  return firsts.filter(({ peer }) => !peers.has(peer) && peers.add(peer)).slice(0, count);
+}
+
+test('all neighbours are asked until the lanes are taken, then only those that send', () => {
   const { state, asked } = askedOfFullNeighbours(20, 40);
-  const { piecesAtOnce } = state.limits;
-  assert.equal(new Set(asked.map(({ piece }) => piece)).size, piecesAtOnce);
-  step(state, { kind: 'tick' }, 10_000);
-  assert.ok(state.claims.size > piecesAtOnce);
+  assert.equal(new Set(asked.map(({ peer }) => peer)).size, 20);
+  const senders = begunBy(asked, state.limits.lanes);
+  for (const { peer, piece } of senders) step(state, { kind: 'begun', peer, piece }, 1);
+  const waitingAt = [...state.links.values()].filter((link) => link.asked.length > 0);
+  assert.deepEqual(waitingAt.map(({ peer }) => peer).sort(), senders.map(({ peer }) => peer).sort());
+  const [first] = senders;
+  assert.ok(first);
+  const effects = step(state, { kind: 'linkDown', peer: first.peer }, 2);
+  assert.ok(effects.filter(({ kind }) => kind === 'request').length > 16, 'a lane is free again');
 });
+
+test('a sender that stalls loses its lane, and its piece is asked of one more', () => {
+  const { state, asked } = askedOfFullNeighbours(20, 3);
+  const senders = begunBy(asked, state.limits.lanes);
+  for (const { peer, piece } of senders) step(state, { kind: 'begun', peer, piece }, 1);
+  const effects = step(state, { kind: 'tick' }, 10_000);
+  for (const { piece } of senders) {
+    assert.equal(state.claims.get(piece)?.links.length, 2);
+    assert.ok(effects.some((effect) => effect.kind === 'request' && effect.piece === piece));
+  }
+});
+
+test('whatever happens in whatever order: what is asked adds up, and nothing held or banned is asked for', () => {
+  const peers = Array.from({ length: 6 }, (_, at) => at.toString(16).padStart(32, 'f') as PeerId);
+  const peer = fc.constantFrom(...peers);
+  const piece = fc.nat(39);
+  const reason = fc.constantFrom('busy', 'not-held', 'corrupt', 'unproven', 'error');
+  const command = fc.oneof(
+    { weight: 3, arbitrary: fc.record({ kind: fc.constant('linkUp'), peer, pieces: fc.array(piece) }) },
+    { weight: 3, arbitrary: fc.record({ kind: fc.constant('have'), peer, pieces: fc.array(piece) }) },
+    { weight: 6, arbitrary: fc.record({ kind: fc.constant('begun'), peer, piece }) },
+    { weight: 6, arbitrary: fc.record({ kind: fc.constant('stored'), from: peer, piece }) },
+    fc.record({ kind: fc.constant('linkDown'), peer }),
+    fc.record({ kind: fc.constant('requestFailed'), peer, piece, reason, retryAfterMs: fc.constant(5) }),
+    fc.record({ kind: fc.constant('dropped'), pieces: fc.array(piece, { maxLength: 3 }) }),
+    fc.record({ kind: fc.constant('tick') }),
+  );
+  const run = (commands: readonly { kind: string; pieces?: readonly number[] }[]): void => {
+    const { state } = firstHost(new SwarmWorld({ seed: 1, hosts: 1, pieces: 40 }));
+    let nowMs = 0;
+    for (const { pieces, ...rest } of commands) {
+      nowMs += 300;
+      const held = new Bitfield(40);
+      if (rest.kind === 'linkUp') for (const one of pieces ?? []) held.add(one);
+      const event = rest.kind === 'linkUp' ? { ...rest, held } : { ...rest, pieces };
+      for (const effect of step(state, event as never, nowMs)) {
+        if (effect.kind !== 'request') continue;
+        assert.ok(state.links.get(effect.peer)?.held.has(effect.piece), 'what is asked for is held there');
+        assert.ok(!state.banned.has(effect.peer) && !state.held.has(effect.piece));
+      }
+      assertConsistent(state);
+    }
+  };
+  fc.assert(fc.property(fc.array(command, { maxLength: 60 }), run), { numRuns: 300 });
+});
+
+function assertConsistent(state: SwarmState): void {
+  const links = [...state.links.values()];
+  let claimedBytes = 0;
+  for (const claim of state.claims.values()) {
+    claimedBytes += claim.bytes;
+    assert.ok(claim.links.length > 0 && claim.links.every((link) => link.asked.includes(claim)));
+    assert.ok(claim.senders.every((link) => claim.links.includes(link) && link.current.includes(claim)));
+    assert.equal(state.askedOf[claim.piece], claim.links.length);
+  }
+  assert.equal(state.claimedBytes, claimedBytes);
+  for (const link of links) {
+    assert.equal(state.active.has(link), link.current.length > 0);
+    assert.equal(
+      link.askedBytes,
+      link.asked.reduce((sum, { bytes }) => sum + bytes, 0),
+    );
+  }
+  for (let piece = 0; piece < state.map.pieceCount; piece += 1) {
+    const isSent = (state.claims.get(piece)?.senders.length ?? 0) > 0;
+    if (state.held.has(piece)) assert.ok(!state.open.has(piece), 'what is held is not open');
+    else assert.ok(state.open.has(piece) || isSent, 'what is missing is open or on its way');
+    assert.equal(state.copies[piece], links.filter(({ held }) => held.has(piece)).length);
+  }
+}
 
 test('who sends what nobody known has signed is left alone for longer each time, then banned', () => {
   const world = new SwarmWorld({

@@ -1,95 +1,98 @@
-// Which piece is asked of whom. Rarest first among what a neighbour has and nobody was asked for, ties by chance so
-// that neighbours do not all ask for the same one. When a neighbour has nothing of that kind, it is asked for pieces that
-// were asked of others, too, but that nobody has begun to send: the parent that gets to it first sends it, and
-// the others are told to forget it. So a piece waits for the quickest of several parents, not for the one that
-// happened to be asked. A piece that was begun and is overdue is asked of one more.
+// Which piece is asked of whom. A host takes from a few neighbours at a time, its lanes, and stays with each as long as it
+// has something to give. While a lane is free, all neighbours with something are asked, each for other pieces where there
+// are some: whoever has a place free begins, and when the last lane is taken the others are told to forget it.
+//
+// Rarest first among what a neighbour has and nobody sends, rather what nobody was asked for; ties by chance so that
+// neighbours do not all ask for the same. Several may be asked for one piece: the first that begins to send it has it,
+// the others are told. A piece that was begun and is overdue is asked of one more.
 
-import { closePiece, type LinkState, mayClaimMore, pieceBytes, type SwarmState } from './state.ts';
+import { addClaim, type LinkState, lanesInUse, openPiece, type SwarmState } from './state.ts';
 import type { SwarmEffect } from './types.ts';
 
 /** Under this a piece is never overdue: a busy process sends no quicker. */
 const MIN_OVERDUE_MS = 200;
 
+/** A piece that a neighbour was asked for counts as if so many more had it. */
+const CLAIM_WEIGHT = 3;
+
+/** Of more candidates than this, so many are looked at, from a random place on: the rarest of 64 is rare enough. */
+const MAX_CANDIDATES = 64;
+
 /** Fills the request windows of the links that something changed for. */
 export function fillWindows(state: SwarmState, nowMs: number, effects: SwarmEffect[]): void {
-  const { touched } = state;
-  if (touched.size === 0) return;
+  const { touched, allTouched } = state;
+  if (!allTouched && touched.size === 0) return;
+  state.allTouched = false;
   if (!state.held.isFull) {
-    const links = [...touched].filter((link) => nowMs >= link.pausedUntilMs && hasRoom(state, link));
-    // Least asked first, so that requests spread over the neighbours.
-    if (links.length > 1) links.sort((left, right) => left.asked.size - right.asked.size);
-    for (const link of links) fillWindow(state, link, nowMs, effects);
+    const isSearching = lanesInUse(state) < state.limits.lanes;
+    const links = isSearching ? state.links.values() : state.active;
+    for (const link of isSearching && !allTouched ? touched : links) {
+      if (!allTouched && !touched.has(link)) continue;
+      if (nowMs >= link.pausedUntilMs) fillWindow(state, link, isSearching, effects);
+    }
   }
   touched.clear();
 }
 
-function fillWindow(state: SwarmState, link: LinkState, nowMs: number, effects: SwarmEffect[]): void {
-  while (hasRoom(state, link)) {
-    const piece = rarestOpen(state, link) ?? askedElsewhere(state, link, nowMs);
+function fillWindow(state: SwarmState, link: LinkState, isSearching: boolean, effects: SwarmEffect[]): void {
+  while (hasRoom(state, link, isSearching)) {
+    const piece = pickPiece(state, link);
     if (piece === undefined) return;
-    ask(state, link, piece, nowMs, effects);
+    addClaim(state, link, piece);
+    effects.push({ kind: 'request', peer: link.peer, piece });
   }
 }
 
-function hasRoom(state: SwarmState, link: LinkState): boolean {
-  return link.asked.size < 2 || link.askedBytes < state.limits.linkWindowBytes;
+function hasRoom({ limits }: SwarmState, link: LinkState, isSearching: boolean): boolean {
+  if (link.stalled) return false;
+  if (link.current.length === 0) return isSearching && link.asked.length < limits.wishesPerLink;
+  return link.asked.length < limits.wishesPerSender || link.askedBytes < limits.linkWindowBytes;
 }
 
-function ask(state: SwarmState, link: LinkState, piece: number, nowMs: number, effects: SwarmEffect[]): void {
-  const bytes = pieceBytes(state, piece);
-  link.asked.set(piece, nowMs);
-  link.askedBytes += bytes;
-  closePiece(state, piece);
-  const claimants = state.claims.get(piece);
-  if (claimants) claimants.add(link.peer);
-  else {
-    state.claims.set(piece, new Set([link.peer]));
-    state.inFlightBytes += bytes;
-  }
-  effects.push({ kind: 'request', peer: link.peer, piece });
-}
-
-function rarestOpen(state: SwarmState, link: LinkState): number | undefined {
-  if (link.wanted === 0 || !mayClaimMore(state)) return undefined;
+/** The open piece that fewest neighbours hold and fewest were asked for. */
+function pickPiece(state: SwarmState, link: LinkState): number | undefined {
+  const { open, copies, askedOf, limits } = state;
+  if (open.count === 0) return undefined;
+  const mayClaim = state.claimedBytes < limits.maxClaimedBytes;
+  const wordCount = open.words.length;
+  const from = Math.floor(state.random() * wordCount);
   let best: number | undefined;
-  let fewest = Number.POSITIVE_INFINITY;
-  let ties = 0;
-  for (const piece of state.open) {
-    if (!link.held.has(piece)) continue;
-    const copies = state.copies[piece] ?? 0;
-    if (copies > fewest) continue;
-    ties = copies < fewest ? 1 : ties + 1;
-    if (copies < fewest || state.random() * ties < 1) best = piece;
-    fewest = copies;
+  let least = Number.POSITIVE_INFINITY;
+  let seen = 0;
+  for (let step = 0; step < wordCount; step += 1) {
+    const at = from + step < wordCount ? from + step : from + step - wordCount;
+    let word = (open.words[at] ?? 0) & (link.held.words[at] ?? 0);
+    for (; word !== 0; word &= word - 1) {
+      const piece = at * 32 + 31 - Math.clz32(word & -word);
+      const asked = askedOf[piece] ?? 0;
+      const score = (copies[piece] ?? 0) + CLAIM_WEIGHT * asked;
+      seen += 1;
+      if (score > least || (score === least && state.random() < 0.5)) continue;
+      if (asked > 0 ? !mayAskMore(state, link, piece) : !mayClaim) continue;
+      best = piece;
+      least = score;
+    }
+    if (seen >= MAX_CANDIDATES) break;
   }
   return best;
 }
 
-/** Of the pieces that others were asked for and that may come from here as well, the one that was asked of fewest. */
-function askedElsewhere(state: SwarmState, link: LinkState, nowMs: number): number | undefined {
-  const overdueMs = overdueAfterMs(state);
-  const { claimsPerPiece } = state.limits;
-  let best: number | undefined;
-  let fewest = Number.POSITIVE_INFINITY;
-  for (const [piece, claimants] of state.claims) {
-    const begun = state.begun.get(piece);
-    const most = begun ? (nowMs - begun.atMs >= overdueMs ? 2 : 0) : claimsPerPiece;
-    if (claimants.size >= Math.min(most, fewest)) continue;
-    if (claimants.has(link.peer) || !link.held.has(piece)) continue;
-    fewest = claimants.size;
-    best = piece;
-  }
-  return best;
+function mayAskMore(state: SwarmState, link: LinkState, piece: number): boolean {
+  const claim = state.claims.get(piece);
+  if (!claim || claim.links.includes(link)) return false;
+  return claim.links.length < (claim.overdue ? 2 : state.limits.claimsPerPiece);
 }
 
-/** Finds the claimed pieces that take too long: they do not keep others from being asked for. */
-export function noteStalled(state: SwarmState, nowMs: number): void {
+/** Finds the begun pieces that take too long: one more is asked for them, and their lane is given to somebody else. */
+export function noteOverdue(state: SwarmState, nowMs: number): void {
   const overdueMs = overdueAfterMs(state);
-  for (const [piece, claimants] of state.claims) {
-    const [first] = claimants;
-    const askedMs = first === undefined ? undefined : state.links.get(first)?.asked.get(piece);
-    const sinceMs = state.begun.get(piece)?.atMs ?? askedMs ?? nowMs;
-    if (nowMs - sinceMs >= overdueMs) state.stalled.add(piece);
+  for (const link of state.active) {
+    for (const claim of link.current) {
+      if (nowMs - claim.begunMs < overdueMs) continue;
+      claim.overdue = true;
+      openPiece(state, claim.piece);
+      link.stalled = true;
+    }
   }
 }
 

@@ -12,20 +12,37 @@ import {
   seededRandom,
 } from '../core/index.ts';
 import { DEFAULT_SWARM_LIMITS, type SwarmLimits } from './limits.ts';
+import { PieceSet } from './piece-set.ts';
 
 /** A neighbour that is connected. */
 export interface LinkState {
   readonly peer: PeerId;
-  readonly held: Bitfield;
-  /** Pieces asked of it, with the time. */
-  readonly asked: Map<number, number>;
+  readonly held: PieceSet;
+  /** Pieces asked of it. */
+  readonly asked: Claim[];
   askedBytes: number;
-  /** How many open pieces it holds. */
-  wanted: number;
+  /** Those of them that it is sending. */
+  readonly current: Claim[];
+  /** What it sends takes too long: it does not count as a lane until a piece has come from it. */
+  stalled: boolean;
   /** It said it is busy: not asked before this. */
   pausedUntilMs: number;
   /** Failures in a row; a success resets it. */
   failures: number;
+}
+
+/** A missing piece that was asked for. */
+export interface Claim {
+  readonly piece: number;
+  readonly bytes: number;
+  /** Whom it was asked of. */
+  readonly links: LinkState[];
+  /** Who has begun to send it: a second one only after the first was overdue. */
+  readonly senders: LinkState[];
+  /** When the last of them began. */
+  begunMs: number;
+  /** That was long ago: one more may be asked for it. */
+  overdue: boolean;
 }
 
 /** A neighbour to be connected to. */
@@ -34,12 +51,6 @@ export interface DialState {
   dialling: boolean;
   failures: number;
   nextDialMs: number;
-}
-
-/** A piece whose first bytes have come. */
-interface Begun {
-  readonly peer: PeerId;
-  readonly atMs: number;
 }
 
 export interface OriginRead {
@@ -68,17 +79,19 @@ export interface SwarmState {
   readonly held: Bitfield;
   /** Pieces that are not wanted any more. */
   readonly abandoned: Set<number>;
-  /** Missing pieces that nobody was asked for and that no running read of this host brings. */
-  readonly open: Set<number>;
-  /** Whom a missing piece was asked of. */
-  readonly claims: Map<number, Set<PeerId>>;
-  /** Claimed pieces that a neighbour has begun to send. */
-  readonly begun: Map<number, Begun>;
-  /** Claimed pieces that take too long; looked at with each tick. */
-  readonly stalled: Set<number>;
+  /** Missing pieces that nobody sends, or sends too slowly, and that no running read of this host brings. */
+  readonly open: PieceSet;
+  /** Of how many links each piece was asked. */
+  readonly askedOf: Uint8Array;
+  /** Missing pieces that were asked for, by number. */
+  readonly claims: Map<number, Claim>;
   readonly links: Map<PeerId, LinkState>;
+  /** Links that are sending a piece. */
+  readonly active: Set<LinkState>;
   /** Links that something changed for: their windows are looked at before the step ends. */
   readonly touched: Set<LinkState>;
+  /** Whether that is all of them. */
+  allTouched: boolean;
   readonly dials: Map<PeerId, DialState>;
   readonly banned: Set<PeerId>;
   /** How often a peer sent a piece whose proof nobody known has signed. Kept for each peer that was ever told of. */
@@ -88,7 +101,7 @@ export interface SwarmState {
   /** Pieces this host read from the origin that no link holds. */
   readonly unshared: Set<number>;
   /** Of claimed pieces, each counted once. */
-  inFlightBytes: number;
+  claimedBytes: number;
   lease: LeaseState | undefined;
   nextReadId: number;
   holding: boolean;
@@ -115,18 +128,19 @@ export function createSwarmState({ self, map, held, rngSeed, limits }: SwarmOpti
     random: seededRandom(rngSeed),
     held: held.clone(),
     abandoned: new Set(),
-    open: new Set(held.missing()),
+    open: PieceSet.from(map.pieceCount, held.missing()),
+    askedOf: new Uint8Array(map.pieceCount),
     claims: new Map(),
-    begun: new Map(),
-    stalled: new Set(),
     links: new Map(),
+    active: new Set(),
     touched: new Set(),
+    allTouched: false,
     dials: new Map(),
     banned: new Set(),
     unproven: new Map(),
     copies: new Uint16Array(map.pieceCount),
     unshared: new Set(),
-    inFlightBytes: 0,
+    claimedBytes: 0,
     lease: undefined,
     nextReadId: 1,
     holding: false,
@@ -139,48 +153,34 @@ export function pieceBytes(state: SwarmState, piece: number): number {
   return state.map.sizeOf(piece);
 }
 
-/** Whether another piece may be asked for. */
-export function mayClaimMore(state: SwarmState): boolean {
-  const { maxInFlightBytes, piecesAtOnce } = state.limits;
-  return state.inFlightBytes < maxInFlightBytes && state.claims.size - state.stalled.size < piecesAtOnce;
+/** Links that bring something: those that send, the stalled left out. */
+export function lanesInUse(state: SwarmState): number {
+  let lanes = 0;
+  for (const link of state.active) if (!link.stalled) lanes += 1;
+  return lanes;
 }
 
 /** A missing piece may be asked of anybody. */
 export function openPiece(state: SwarmState, piece: number): void {
-  if (state.open.has(piece)) return;
-  state.open.add(piece);
-  for (const link of state.links.values()) {
-    if (!link.held.has(piece)) continue;
-    link.wanted += 1;
-    state.touched.add(link);
-  }
+  if (state.open.add(piece)) state.allTouched = true;
 }
 
 export function closePiece(state: SwarmState, piece: number): void {
-  if (!state.open.delete(piece)) return;
-  for (const link of state.links.values()) if (link.held.has(piece)) link.wanted -= 1;
-}
-
-export function touchAll(state: SwarmState): void {
-  for (const link of state.links.values()) state.touched.add(link);
+  state.open.delete(piece);
 }
 
 /** A link gained a piece. */
 export function addCopy(state: SwarmState, link: LinkState, piece: number): void {
-  if (piece >= state.map.pieceCount || !link.held.add(piece)) return;
+  if (!link.held.add(piece)) return;
   state.copies[piece] = (state.copies[piece] ?? 0) + 1;
-  state.unshared.delete(piece);
-  if (state.open.has(piece)) link.wanted += 1;
-  // What somebody sends already is asked of one more when it is overdue; the tick sees to that.
-  else if (!state.claims.has(piece) || state.begun.has(piece)) return;
-  state.touched.add(link);
+  if (state.unshared.size > 0) state.unshared.delete(piece);
+  if (state.open.has(piece)) state.touched.add(link);
 }
 
 /** A link turned out not to have a piece. */
 export function removeCopy(state: SwarmState, link: LinkState, piece: number): void {
   if (!link.held.delete(piece)) return;
   state.copies[piece] = (state.copies[piece] ?? 1) - 1;
-  if (state.open.has(piece)) link.wanted -= 1;
 }
 
 /** A link's holdings left with it. */
@@ -190,23 +190,65 @@ export function removeCopies(state: SwarmState, link: LinkState): void {
   }
 }
 
-/** Takes back that `peer` was asked for `piece`; the piece is open again when nobody else was. */
-export function dropClaim(state: SwarmState, peer: PeerId, piece: number): void {
-  const bytes = pieceBytes(state, piece);
-  const link = state.links.get(peer);
-  if (link?.asked.delete(piece)) {
-    link.askedBytes -= bytes;
-    state.touched.add(link);
+/** A piece is asked of a link, as the first or as one more. */
+export function addClaim(state: SwarmState, link: LinkState, piece: number): void {
+  let claim = state.claims.get(piece);
+  if (!claim) {
+    const bytes = pieceBytes(state, piece);
+    claim = { piece, bytes, links: [], senders: [], begunMs: 0, overdue: false };
+    state.claims.set(piece, claim);
+    state.claimedBytes += bytes;
   }
-  const claimants = state.claims.get(piece);
-  if (!claimants?.delete(peer)) return;
-  if (state.begun.get(piece)?.peer === peer) state.begun.delete(piece);
-  if (claimants.size > 0) return;
-  if (!mayClaimMore(state)) touchAll(state);
-  state.claims.delete(piece);
-  state.stalled.delete(piece);
-  state.inFlightBytes -= bytes;
-  if (isWanted(state, piece) && !isBeingRead(state, piece)) openPiece(state, piece);
+  claim.links.push(link);
+  state.askedOf[piece] = claim.links.length;
+  link.asked.push(claim);
+  link.askedBytes += claim.bytes;
+}
+
+/** A link has begun to send a piece that it was asked for. */
+export function beginClaim(state: SwarmState, link: LinkState, claim: Claim, nowMs: number): void {
+  claim.senders.push(link);
+  closePiece(state, claim.piece);
+  claim.begunMs = nowMs;
+  claim.overdue = false;
+  link.current.push(claim);
+  state.active.add(link);
+}
+
+/** All of a piece has come, or no more of it will: its sender is free for the next. */
+export function freeLane(state: SwarmState, link: LinkState, claim: Claim): void {
+  const at = link.current.indexOf(claim);
+  if (at < 0) return;
+  link.current.splice(at, 1);
+  if (link.current.length > 0) return;
+  state.active.delete(link);
+  state.allTouched = true;
+}
+
+/** Takes back that `link` was asked; the piece is open again when nobody else was. */
+export function dropClaim(state: SwarmState, link: LinkState, claim: Claim): void {
+  if (!remove(claim.links, link)) return;
+  remove(link.asked, claim);
+  link.askedBytes -= claim.bytes;
+  state.askedOf[claim.piece] = claim.links.length;
+  state.touched.add(link);
+  if (claim.senders.includes(link)) {
+    freeLane(state, link, claim);
+    remove(claim.senders, link);
+  }
+  if (claim.links.length === 0) {
+    state.claims.delete(claim.piece);
+    state.claimedBytes -= claim.bytes;
+  }
+  if (claim.senders.length > 0) return;
+  if (isWanted(state, claim.piece) && !isBeingRead(state, claim.piece)) openPiece(state, claim.piece);
+}
+
+function remove<Item>(items: Item[], item: Item): boolean {
+  const at = items.indexOf(item);
+  if (at < 0) return false;
+  items.splice(at, 1);
+  return true;
 }
 
 export function isBeingRead(state: SwarmState, piece: number): boolean {

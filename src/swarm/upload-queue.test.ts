@@ -16,7 +16,15 @@ import {
 const SNAPSHOT = 'ab'.repeat(32) as SnapshotId;
 
 function wish(peer: string, piece: number, more: Partial<Wish> = {}): Wish {
-  return { peer: peer as PeerId, channel: 1, snapshot: SNAPSHOT, piece, sizeBytes: 100, ...more };
+  return {
+    peer: peer as PeerId,
+    channel: 1,
+    snapshot: SNAPSHOT,
+    piece,
+    sizeBytes: 100,
+    heldCount: 0,
+    ...more,
+  };
 }
 
 function ask(queue: UploadQueue, peer: string, ...pieces: number[]): void {
@@ -26,11 +34,16 @@ function ask(queue: UploadQueue, peer: string, ...pieces: number[]): void {
 /** Serves one after another until nothing waits; who was served with what. */
 function serveAll(queue: UploadQueue): string[] {
   const served: string[] = [];
-  for (let next = nextWish(queue); next; next = nextWish(queue)) {
+  for (let next = nextOf(queue); next; next = nextOf(queue)) {
     served.push(`${next.peer}${next.piece}`);
-    endServe(queue, next.peer);
+    endServe(queue, next, true);
   }
   return served;
+}
+
+/** The next wish, where nobody else holds anything. */
+function nextOf(queue: UploadQueue): Wish | undefined {
+  return nextWish(queue, () => 0);
 }
 
 test('children take turns, whoever asked first or for more', () => {
@@ -43,31 +56,59 @@ test('children take turns, whoever asked first or for more', () => {
   );
 });
 
-test('turns go by bytes, not by pieces', () => {
+test('the child that has least goes first, and what it was sent counts whatever it says', () => {
   const queue = createUploadQueue();
-  addWish(queue, wish('a', 1, { sizeBytes: 300 }));
-  addWish(queue, wish('a', 2, { sizeBytes: 300 }));
+  for (const piece of [1, 2]) addWish(queue, wish('a', piece, { heldCount: 5 }));
+  for (const piece of [3, 4, 5, 6, 7, 8, 9]) addWish(queue, wish('b', piece));
+  assert.deepEqual(serveAll(queue), ['b3', 'b4', 'b5', 'b6', 'b7', 'a1', 'b8', 'a2', 'b9']);
+});
+
+test('swarms take turns by bytes, and a new one starts level', () => {
+  const queue = createUploadQueue();
+  const other = 'cd'.repeat(32) as SnapshotId;
+  ask(queue, 'z', 1);
+  serveAll(queue);
+  for (const piece of [1, 2]) addWish(queue, wish('a', piece, { snapshot: other, sizeBytes: 300 }));
   ask(queue, 'b', 3, 4, 5, 6);
   assert.deepEqual(serveAll(queue), ['a1', 'b3', 'b4', 'b5', 'a2', 'b6']);
 });
 
-test('of the wishes of one child the piece that was sent least often goes first', () => {
+test('the piece goes first that fewest neighbours hold and that was sent least often', () => {
   const queue = createUploadQueue();
   ask(queue, 'a', 1);
   serveAll(queue);
-  ask(queue, 'b', 1, 2);
-  assert.deepEqual(serveAll(queue), ['b2', 'b1']);
+  ask(queue, 'b', 1, 2, 3);
+  const copies = [0, 0, 2, 1];
+  const served = [];
+  for (let left = 3; left > 0; left -= 1) {
+    const next = nextWish(queue, ({ piece }) => copies[piece] ?? 0);
+    assert.ok(next);
+    served.push(next.piece);
+    endServe(queue, next, true);
+  }
+  assert.deepEqual(served, [3, 2, 1]);
+});
+
+test('a piece whose send was broken off counts as not sent', () => {
+  const queue = createUploadQueue();
+  ask(queue, 'a', 1);
+  const broken = nextOf(queue);
+  assert.ok(broken);
+  endServe(queue, broken, false);
+  ask(queue, 'b', 2, 1);
+  ask(queue, 'c', 2);
+  assert.deepEqual(serveAll(queue), ['b2', 'b1', 'c2']);
 });
 
 test('no more are served at once than the limit says, and each child one at a time', () => {
   const queue = createUploadQueue({ maxActive: 2 });
   for (const peer of ['a', 'b', 'c']) ask(queue, peer, 1, 2);
-  const [one, two] = [nextWish(queue), nextWish(queue)];
+  const [one, two] = [nextOf(queue), nextOf(queue)];
   assert.ok(one && two);
   assert.notEqual(one.peer, two.peer);
-  assert.equal(nextWish(queue), undefined);
-  endServe(queue, one.peer);
-  assert.equal(nextWish(queue)?.peer, 'c');
+  assert.equal(nextOf(queue), undefined);
+  endServe(queue, one, true);
+  assert.equal(nextOf(queue)?.peer, 'c');
 });
 
 test('a child with too many waiting is told so, others are not', () => {
@@ -86,27 +127,15 @@ test('a wish that was taken back is not served', () => {
   assert.deepEqual(serveAll(queue), ['a2']);
 });
 
-test('a newcomer starts level with the least served: it neither waits nor crowds out', () => {
-  const queue = createUploadQueue({ maxQueuedPerPeer: 200 });
-  ask(queue, 'a', ...Array.from({ length: 100 }, (_, piece) => piece));
-  for (let served = 0; served < 50; served += 1) {
-    nextWish(queue);
-    endServe(queue, 'a' as PeerId);
-  }
-  ask(queue, 'b', ...Array.from({ length: 50 }, (_, piece) => 200 + piece));
-  const next = serveAll(queue).slice(0, 20);
-  const toNewcomer = next.filter((text) => text.startsWith('b')).length;
-  assert.ok(toNewcomer >= 9 && toNewcomer <= 11, `${toNewcomer} of 20 went to the newcomer`);
-});
-
 test('a child that comes back while its old serve still runs is not served twice at once', () => {
   const queue = createUploadQueue();
   ask(queue, 'a', 1);
-  assert.ok(nextWish(queue));
+  const first = nextOf(queue);
+  assert.ok(first);
   removeChild(queue, 'a' as PeerId);
   ask(queue, 'a', 2, 3);
-  assert.equal(nextWish(queue), undefined);
-  endServe(queue, 'a' as PeerId);
+  assert.equal(nextOf(queue), undefined);
+  endServe(queue, first, true);
   assert.deepEqual(serveAll(queue), ['a2', 'a3']);
 });
 
@@ -123,24 +152,24 @@ test('whatever happens in whatever order: limits hold, nobody is served twice at
   const run = (commands: readonly (typeof command extends fc.Arbitrary<infer C> ? C : never)[]): void => {
     const queue = createUploadQueue({ maxActive: 3, maxQueuedPerPeer: 4 });
     const waiting = new Map<string, Set<number>>();
-    const active: string[] = [];
+    const active: Wish[] = [];
     const of = (name: string): Set<number> => {
       const known = waiting.get(name) ?? new Set();
       waiting.set(name, known);
       return known;
     };
     const next = (): boolean => {
-      const found = nextWish(queue);
+      const found = nextOf(queue);
       if (!found) return false;
       assert.ok(of(found.peer).delete(found.piece), 'what is served was asked for and not served since');
-      assert.ok(!active.includes(found.peer), 'a child is served one piece at a time');
-      active.push(found.peer);
+      assert.ok(!active.some(({ peer }) => peer === found.peer), 'a child is served one piece at a time');
+      active.push(found);
       assert.ok(active.length <= 3);
       return true;
     };
     const end = (at: number): void => {
       const [ended] = active.splice(at % Math.max(1, active.length), 1);
-      if (ended !== undefined) endServe(queue, ended as PeerId);
+      if (ended) endServe(queue, ended, at % 3 > 0);
     };
     for (const step of commands) {
       if (step.kind === 'next') next();

@@ -1,17 +1,18 @@
-// Who is served next, over all swarms of a host. The parent paces: it serves a few children at once, takes the child
-// that got least so far, and of that child's wishes the piece it has sent least often. In our models who is served
-// mattered more than which piece, and spreading first copies keeps a seed from sending any piece twice before all once.
+// Who is served next, over all swarms of a host. The parent paces: it serves a few children at once, each one piece at a
+// time. Swarms take turns by bytes. Within a swarm the piece goes first that fewest neighbours hold and this host sent
+// least often: young pieces spread at once, and a seed sends no piece twice before all once. Among children that wish
+// for equal ones the most deprived goes first, which keeps all level up to the end.
 
 import type { PeerId, SnapshotId } from '../core/index.ts';
 
 export interface UploadLimits {
-  /** Children served at once. Default 4. */
+  /** Children served at once. Default 3, as many as a child takes from at once (see `SwarmLimits.lanes`). */
   readonly maxActive: number;
   /** Wishes of one child that wait; more are refused as busy. Default 64. */
   readonly maxQueuedPerPeer: number;
 }
 
-export const DEFAULT_UPLOAD_LIMITS: UploadLimits = { maxActive: 4, maxQueuedPerPeer: 64 };
+export const DEFAULT_UPLOAD_LIMITS: UploadLimits = { maxActive: 3, maxQueuedPerPeer: 64 };
 
 /** One child's wish for one piece. `peer` and `channel` say over which link to answer. */
 export interface Wish {
@@ -20,115 +21,154 @@ export interface Wish {
   readonly snapshot: SnapshotId;
   readonly piece: number;
   readonly sizeBytes: number;
+  /** How many of the swarm's pieces the child was known to hold when it asked. */
+  readonly heldCount: number;
 }
 
 interface ChildState {
-  readonly wishes: Map<string, Wish>;
-  servedBytes: number;
+  readonly wishes: Wish[];
+  /** By swarm: pieces served to it; it holds no fewer, whatever it says. */
+  readonly served: Map<SnapshotId, number>;
   /** Whether it is served; `stalled`: it takes nothing, and its place went to others. */
   active: false | 'served' | 'stalled';
   /** Its link went while it was served; what it is then stays known until that serve has ended. */
   left: boolean;
 }
 
+interface SwarmSends {
+  bytes: number;
+  /** How often each piece was sent, up to 255; grows with the pieces asked for. */
+  counts: Uint8Array;
+}
+
 export interface UploadQueue {
   readonly limits: UploadLimits;
   readonly children: Map<PeerId, ChildState>;
-  /** How often each piece was sent, by `snapshot/piece`. */
-  readonly sent: Map<string, number>;
+  /** Children that may be served: not being served, with wishes. */
+  readonly waiting: Set<ChildState>;
+  /** In order of their first send. */
+  readonly swarms: Map<SnapshotId, SwarmSends>;
   active: number;
 }
 
-/** Pieces whose sends are remembered; beyond it the oldest are forgotten. */
-const MAX_SENT_ENTRIES = 200_000;
+/** A piece that was sent counts as if so many neighbours more had it. */
+const SEND_WEIGHT = 3;
+
+/** Swarms whose sends are remembered; beyond it the oldest are forgotten. */
+const MAX_SWARMS = 1_000;
 
 export function createUploadQueue(limits: Partial<UploadLimits> = {}): UploadQueue {
-  return { limits: { ...DEFAULT_UPLOAD_LIMITS, ...limits }, children: new Map(), sent: new Map(), active: 0 };
+  return {
+    limits: { ...DEFAULT_UPLOAD_LIMITS, ...limits },
+    children: new Map(),
+    waiting: new Set(),
+    swarms: new Map(),
+    active: 0,
+  };
 }
-
-const wishKey = (channel: number, piece: number): string => `${channel}/${piece}`;
-const sentKey = (wish: Wish): string => `${wish.snapshot}/${wish.piece}`;
 
 /** Queues a wish; false where the child has too many waiting. */
 export function addWish(queue: UploadQueue, wish: Wish): boolean {
-  const child = childOf(queue, wish.peer);
+  let child = queue.children.get(wish.peer);
+  if (!child) queue.children.set(wish.peer, (child = createChild()));
   child.left = false;
-  if (child.wishes.size >= queue.limits.maxQueuedPerPeer) return false;
-  child.wishes.set(wishKey(wish.channel, wish.piece), wish);
+  if (indexOfWish(child, wish.channel, wish.piece) >= 0) return true;
+  if (child.wishes.length >= queue.limits.maxQueuedPerPeer) return false;
+  child.wishes.push(wish);
+  if (!queue.swarms.has(wish.snapshot)) addSwarm(queue, wish.snapshot);
+  if (!child.active) queue.waiting.add(child);
   return true;
 }
 
-function childOf(queue: UploadQueue, peer: PeerId): ChildState {
-  const known = queue.children.get(peer);
-  if (known) return known;
-  // A newcomer starts level with the least served, so that it neither starves nor crowds the others out.
-  let servedBytes = Number.POSITIVE_INFINITY;
-  for (const child of queue.children.values()) servedBytes = Math.min(servedBytes, child.servedBytes);
-  const child: ChildState = {
-    wishes: new Map(),
-    servedBytes: Number.isFinite(servedBytes) ? servedBytes : 0,
-    active: false,
-    left: false,
-  };
-  queue.children.set(peer, child);
-  return child;
+function createChild(): ChildState {
+  return { wishes: [], served: new Map(), active: false, left: false };
 }
 
 /** Takes back a wish that has not begun; whether there was one. */
 export function removeWish(queue: UploadQueue, peer: PeerId, channel: number, piece: number): boolean {
-  return queue.children.get(peer)?.wishes.delete(wishKey(channel, piece)) ?? false;
+  const child = queue.children.get(peer);
+  const at = child ? indexOfWish(child, channel, piece) : -1;
+  if (!child || at < 0) return false;
+  takeWish(queue, child, at);
+  return true;
 }
 
-/** The next wish to serve, if a place is free. The caller serves it and then calls `endServe`. */
-export function nextWish(queue: UploadQueue): Wish | undefined {
-  if (queue.active >= queue.limits.maxActive) return undefined;
-  const child = leastServed(queue, (candidate) => hasUnsent(queue, candidate)) ?? leastServed(queue);
-  const wish = child && leastSent(queue, child);
-  if (!child || !wish) return undefined;
-  child.wishes.delete(wishKey(wish.channel, wish.piece));
+function indexOfWish(child: ChildState, channel: number, piece: number): number {
+  return child.wishes.findIndex((wish) => wish.piece === piece && wish.channel === channel);
+}
+
+function takeWish(queue: UploadQueue, child: ChildState, at: number): void {
+  child.wishes.splice(at, 1);
+  if (child.wishes.length === 0) queue.waiting.delete(child);
+}
+
+/**
+ * The next wish to serve, if a place is free. The caller serves it and then calls `endServe`. `copiesOf` says how many
+ * neighbours hold a wish's piece now.
+ */
+export function nextWish(queue: UploadQueue, copiesOf: (wish: Wish) => number): Wish | undefined {
+  if (queue.active >= queue.limits.maxActive || queue.waiting.size === 0) return undefined;
+  let best: Candidate | undefined;
+  for (const child of queue.waiting) {
+    for (const [at, wish] of child.wishes.entries()) {
+      const candidate = rate(queue, child, wish, at, copiesOf(wish));
+      if (!best || isBefore(candidate, best)) best = candidate;
+    }
+  }
+  if (!best) return undefined;
+  const { child, wish, at } = best;
+  takeWish(queue, child, at);
+  queue.waiting.delete(child);
   child.active = 'served';
-  child.servedBytes += wish.sizeBytes;
+  child.served.set(wish.snapshot, (child.served.get(wish.snapshot) ?? 0) + 1);
   queue.active += 1;
   noteSent(queue, wish);
   return wish;
 }
 
-function leastServed(
-  queue: UploadQueue,
-  fits: (child: ChildState) => boolean = () => true,
-): ChildState | undefined {
-  let best: ChildState | undefined;
-  for (const child of queue.children.values()) {
-    if (child.active || child.wishes.size === 0) continue;
-    if ((!best || child.servedBytes < best.servedBytes) && fits(child)) best = child;
+interface Candidate {
+  readonly child: ChildState;
+  readonly wish: Wish;
+  readonly at: number;
+  readonly swarmBytes: number;
+  readonly rarity: number;
+  readonly held: number;
+}
+
+function rate(queue: UploadQueue, child: ChildState, wish: Wish, at: number, copies: number): Candidate {
+  const sends = queue.swarms.get(wish.snapshot);
+  const sent = sends?.counts[wish.piece] ?? 0;
+  const held = Math.max(wish.heldCount, child.served.get(wish.snapshot) ?? 0);
+  return { child, wish, at, swarmBytes: sends?.bytes ?? 0, rarity: copies + SEND_WEIGHT * sent, held };
+}
+
+function isBefore(left: Candidate, right: Candidate): boolean {
+  if (left.swarmBytes !== right.swarmBytes) return left.swarmBytes < right.swarmBytes;
+  return left.rarity === right.rarity ? left.held < right.held : left.rarity < right.rarity;
+}
+
+function noteSent(queue: UploadQueue, { snapshot, piece, sizeBytes }: Wish): void {
+  const sends = queue.swarms.get(snapshot) ?? addSwarm(queue, snapshot);
+  sends.bytes += sizeBytes;
+  if (piece >= sends.counts.length) {
+    const longer = new Uint8Array(2 * piece + 64);
+    longer.set(sends.counts);
+    sends.counts = longer;
   }
-  return best;
+  sends.counts[piece] = Math.min(255, (sends.counts[piece] ?? 0) + 1);
 }
 
-/** Whether a child wishes for something that was never sent to anybody. */
-function hasUnsent(queue: UploadQueue, child: ChildState): boolean {
-  for (const wish of child.wishes.values()) if (!queue.sent.has(sentKey(wish))) return true;
-  return false;
-}
-
-function leastSent(queue: UploadQueue, child: ChildState): Wish | undefined {
-  let best: Wish | undefined;
-  let fewest = Number.POSITIVE_INFINITY;
-  for (const wish of child.wishes.values()) {
-    const times = queue.sent.get(sentKey(wish)) ?? 0;
-    if (times >= fewest) continue;
-    fewest = times;
-    best = wish;
+/** A new swarm starts level with the least served, so that it neither waits nor crowds the others out. */
+function addSwarm(queue: UploadQueue, snapshot: SnapshotId): SwarmSends {
+  let bytes = Number.POSITIVE_INFINITY;
+  for (const other of queue.swarms.values()) bytes = Math.min(bytes, other.bytes);
+  const sends = { bytes: Number.isFinite(bytes) ? bytes : 0, counts: new Uint8Array(64) };
+  queue.swarms.set(snapshot, sends);
+  if (queue.swarms.size > MAX_SWARMS) {
+    const oldest = queue.swarms.keys().next();
+    if (!oldest.done) queue.swarms.delete(oldest.value);
   }
-  return best;
-}
-
-function noteSent(queue: UploadQueue, wish: Wish): void {
-  const key = sentKey(wish);
-  queue.sent.set(key, (queue.sent.get(key) ?? 0) + 1);
-  if (queue.sent.size <= MAX_SENT_ENTRIES) return;
-  const oldest = queue.sent.keys().next();
-  if (!oldest.done) queue.sent.delete(oldest.value);
+  return sends;
 }
 
 /** A child takes nothing of what it is served: its place is free for others, and it gets no further one meanwhile. */
@@ -139,19 +179,26 @@ export function stallServe(queue: UploadQueue, peer: PeerId): void {
   queue.active -= 1;
 }
 
-/** A serve that `nextWish` began has ended, well or not. */
-export function endServe(queue: UploadQueue, peer: PeerId): void {
+/** A serve that `nextWish` began has ended; what was not wholly sent counts as not sent. */
+export function endServe(queue: UploadQueue, wish: Wish, isSent: boolean): void {
+  const { peer, snapshot, piece } = wish;
   const child = queue.children.get(peer);
+  const counts = queue.swarms.get(snapshot)?.counts;
+  if (!isSent && counts?.[piece]) counts[piece] = (counts[piece] ?? 1) - 1;
   if (child?.active !== 'stalled') queue.active -= 1;
   if (!child) return;
   child.active = false;
+  if (!isSent) child.served.set(snapshot, (child.served.get(snapshot) ?? 1) - 1);
   if (child.left) queue.children.delete(peer);
+  else if (child.wishes.length > 0) queue.waiting.add(child);
 }
 
 /** The link to a child is gone: its wishes are, too. Its running serve still ends by `endServe`. */
 export function removeChild(queue: UploadQueue, peer: PeerId): void {
   const child = queue.children.get(peer);
-  child?.wishes.clear();
-  if (child?.active) child.left = true;
+  if (!child) return;
+  child.wishes.length = 0;
+  queue.waiting.delete(child);
+  if (child.active) child.left = true;
   else queue.children.delete(peer);
 }

@@ -242,7 +242,9 @@ export class SwarmWorld {
   #ask(child: Host, parent: Host, piece: number): void {
     if (!parent.alive || !parent.links.has(child.id)) return;
     const snapshot = '' as SnapshotId;
-    addWish(parent.queue, { peer: child.id, channel: 0, snapshot, piece, sizeBytes: 1024 * 1024 });
+    const heldCount = parent.state.links.get(child.id)?.held.count ?? 0;
+    const sizeBytes = 1024 * 1024;
+    addWish(parent.queue, { peer: child.id, channel: 0, snapshot, piece, sizeBytes, heldCount });
     this.#pump(parent);
   }
 
@@ -252,14 +254,16 @@ export class SwarmWorld {
 
   /** The uplink is shared by what is served at once. */
   #pump(parent: Host): void {
-    for (let wish = nextWish(parent.queue); wish; wish = nextWish(parent.queue)) {
+    for (;;) {
+      const wish = nextWish(parent.queue, (candidate) => parent.state.copies[candidate.piece] ?? 0);
+      if (!wish) return;
       const { peer, piece } = wish;
       this.at(1, () => this.feed(this.host(peer), { kind: 'begun', peer: parent.id, piece }));
       const key = `${peer}/${piece}`;
       const end = (isWhole: boolean): void => {
         if (parent.serving.get(key) !== stop) return;
         parent.serving.delete(key);
-        endServe(parent.queue, peer);
+        endServe(parent.queue, wish, isWhole);
         if (!parent.alive) return;
         const child = this.host(peer);
         if (isWhole) this.sentPieces += 1;
