@@ -8,6 +8,7 @@
 
 import type { Socket } from 'node:net';
 import { AnaxError, assert } from '../core/index.ts';
+import { unsentBytesOf } from './socket.ts';
 
 interface Bulk {
   readonly frames: Buffer;
@@ -29,6 +30,8 @@ export class FrameWriter {
   readonly #bulk: Bulk[] = [];
   #writing: Bulk | 'control' | undefined;
   #writingSinceMs = 0;
+  #unsentBytes = 0;
+  #progressAtMs = 0;
   #flushQueued = false;
   #state: 'open' | 'finishing' | 'closed' = 'open';
   bytesOut = 0;
@@ -43,6 +46,18 @@ export class FrameWriter {
   /** How long the write under way has been waiting for the remote, in milliseconds; 0 for none. */
   writingForMs(nowMs: number): number {
     return this.#writing ? nowMs - this.#writingSinceMs : 0;
+  }
+
+  /**
+   * How long the remote has taken nothing at all of the write under way, as far as the calls of this method see it;
+   * 0 for none.
+   */
+  stalledForMs(nowMs: number): number {
+    if (!this.#writing) return 0;
+    const unsentBytes = unsentBytesOf(this.#socket);
+    if (unsentBytes !== this.#unsentBytes) this.#progressAtMs = nowMs;
+    this.#unsentBytes = unsentBytes;
+    return nowMs - Math.max(this.#progressAtMs, this.#writingSinceMs);
   }
 
   /** Sends a frame before any bulk that is still waiting. Frames of one turn of the event loop travel together. */

@@ -9,6 +9,7 @@ const quiet: LinkActivity = {
   lastWriteAtMs: 100_000,
   reading: true,
   writingForMs: 0,
+  stalledForMs: 0,
   lastChunkAtMs: undefined,
   sendersWait: false,
   receiversWait: false,
@@ -38,8 +39,13 @@ test('a silent remote is dead, unless we do not listen', () => {
 });
 
 test('a remote that takes nothing is dead, even if we do not listen', () => {
-  assert.equal(check({ writingForMs: 15_000 }), 'slow');
-  assert.equal(check({ writingForMs: 15_000, reading: false }), 'slow');
+  assert.equal(check({ stalledForMs: 15_000 }), 'slow');
+  assert.equal(check({ stalledForMs: 15_000, reading: false }), 'slow');
+});
+
+test('a remote that takes a little now and then has a minute for each write', () => {
+  assert.equal(check({ writingForMs: 59_999 }), 'nothing');
+  assert.equal(check({ writingForMs: 60_000 }), 'slow');
 });
 
 test('a piece that does not go on ends the link', () => {
@@ -49,8 +55,8 @@ test('a piece that does not go on ends the link', () => {
 });
 
 test('where others wait for its buffer, a link gets less time', () => {
-  assert.equal(check({ writingForMs: 5_000, sendersWait: true }), 'slow');
-  assert.equal(check({ writingForMs: 5_000, receiversWait: true }), 'nothing');
+  assert.equal(check({ stalledForMs: 5_000, sendersWait: true }), 'slow');
+  assert.equal(check({ stalledForMs: 5_000, receiversWait: true }), 'nothing');
   assert.equal(check({ lastChunkAtMs: 95_000, receiversWait: true }), 'slow');
   assert.equal(check({ lastChunkAtMs: 95_000, sendersWait: true }), 'nothing');
 });

@@ -11,8 +11,9 @@ export interface LinkActivity {
   readonly lastWriteAtMs: number;
   /** Whether we read at the moment. */
   readonly reading: boolean;
-  /** How long the write under way has been waiting; 0 for none. */
+  /** How long the write under way has been waiting, and how long nothing of it was taken; 0 for none. */
   readonly writingForMs: number;
+  readonly stalledForMs: number;
   /** When the piece under way last got a chunk; undefined where none is. */
   readonly lastChunkAtMs: number | undefined;
   /** Whether others wait for a buffer to send from, or to receive into. */
@@ -35,10 +36,10 @@ export class Keepalive {
 
   /** How often to check: the limits are kept to within a fifth of the shortest. */
   get intervalMs(): number {
-    const { pingAfterMs, deadAfterMs, writeTimeoutMs, pieceStallMs, scarceStallMs, stalledAfterMs } =
+    const { pingAfterMs, deadAfterMs, writeStallMs, pieceStallMs, scarceStallMs, stalledAfterMs } =
       this.#limits;
-    const shortest = Math.min(pingAfterMs, deadAfterMs, writeTimeoutMs, pieceStallMs, scarceStallMs) / 5;
-    return Math.max(1, Math.min(shortest, stalledAfterMs));
+    const shortest = Math.min(pingAfterMs, deadAfterMs, writeStallMs, pieceStallMs, scarceStallMs) / 5;
+    return Math.max(1, Math.min(shortest, stalledAfterMs / 2));
   }
 
   check(activity: LinkActivity): KeepaliveStep {
@@ -53,11 +54,12 @@ export class Keepalive {
   }
 
   #verdict(activity: LinkActivity): KeepaliveStep | undefined {
-    const { nowMs, lastReadAtMs, reading, writingForMs, lastChunkAtMs } = activity;
-    const { deadAfterMs, writeTimeoutMs, pieceStallMs, scarceStallMs } = this.#limits;
-    const writeMs = activity.sendersWait ? Math.min(writeTimeoutMs, scarceStallMs) : writeTimeoutMs;
+    const { nowMs, lastReadAtMs, reading, writingForMs, stalledForMs, lastChunkAtMs } = activity;
+    const { deadAfterMs, writeTimeoutMs, writeStallMs, pieceStallMs, scarceStallMs } = this.#limits;
+    const writeMs = activity.sendersWait ? Math.min(writeStallMs, scarceStallMs) : writeStallMs;
     const pieceMs = activity.receiversWait ? Math.min(pieceStallMs, scarceStallMs) : pieceStallMs;
-    if (writingForMs >= writeMs) return slow('the remote takes nothing');
+    if (stalledForMs >= writeMs) return slow('the remote takes nothing');
+    if (writingForMs >= writeTimeoutMs) return slow('the remote takes next to nothing');
     if (!reading) return undefined;
     if (nowMs - lastReadAtMs >= deadAfterMs) {
       return { kind: 'dead', code: 'timeout', why: 'the remote is silent' };

@@ -45,13 +45,15 @@ export interface LinkLimits {
   readonly pingAfterMs: number;
   /** Silence of the remote after which the link is dead. Default 15 s. */
   readonly deadAfterMs: number;
-  /** A write that the remote has not taken in this time is stalled: `PieceToSend.onStalled`. Default 1 s. */
+  /** A write of which the remote has taken nothing for this time is stalled: `PieceToSend.onStalled`. Default 1 s. */
   readonly stalledAfterMs: number;
-  /** A write (512 KiB and what control waited) that the remote did not take in this time ends the link. Default 15 s. */
+  /** A write of which the remote has taken nothing for this time ends the link. Default 15 s. */
+  readonly writeStallMs: number;
+  /** A write (512 KiB, and 64 KiB to a slow remote) that it has not taken whole in this time does. Default 60 s. */
   readonly writeTimeoutMs: number;
   /** A piece that was begun and gets no chunk in this time ends the link: it holds a buffer. Default 15 s. */
   readonly pieceStallMs: number;
-  /** Takes the place of both while others wait for the buffers that such a link holds. Default 5 s. */
+  /** Takes the place of `writeStallMs` and `pieceStallMs` while others wait for the buffers that such a link holds. Default 5 s. */
   readonly scarceStallMs: number;
   /** How long a closing link may take to get its goodbye out. Default 1 s. */
   readonly lingerMs: number;
@@ -70,7 +72,8 @@ export const defaultLinkLimits: LinkLimits = {
   pingAfterMs: 5_000,
   deadAfterMs: 15_000,
   stalledAfterMs: 1_000,
-  writeTimeoutMs: 15_000,
+  writeStallMs: 15_000,
+  writeTimeoutMs: 60_000,
   pieceStallMs: 15_000,
   scarceStallMs: 5_000,
   lingerMs: 1_000,

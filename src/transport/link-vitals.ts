@@ -53,7 +53,7 @@ export class LinkVitals {
     const { limits, activity, onStalled, onDead, ping } = this.#options;
     const nowMs = performance.now();
     const now = activity(nowMs);
-    if (now.writingForMs >= limits.stalledAfterMs) onStalled();
+    if (now.stalledForMs >= limits.stalledAfterMs) onStalled();
     const step = this.#keepalive.check(now);
     if (step.kind === 'dead') {
       onDead(new LinkFault(step.code, new AnaxError('network_timeout', step.why)));

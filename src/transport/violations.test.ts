@@ -270,7 +270,7 @@ test('a peer that does not read costs two step buffers, and is dropped after the
       // The kernel's own buffers take some megabytes; 128 MiB were asked for.
       assert.ok(readBytes < 64 * MiB, `${readBytes} bytes were read for a peer that takes none`);
     },
-    { writeTimeoutMs: 300 },
+    { writeStallMs: 300 },
   );
 });
 
@@ -294,7 +294,7 @@ test('who sends to a peer that takes nothing is told, once for each piece', asyn
       assert.equal((await link.closed).code, 'slow');
       assert.equal(stalls, 1);
     },
-    { stalledAfterMs: 20, writeTimeoutMs: 400 },
+    { stalledAfterMs: 20, writeStallMs: 400 },
   );
 });
 
