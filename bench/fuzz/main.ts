@@ -5,6 +5,7 @@
 import { once } from 'node:events';
 import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { inspect } from 'node:util';
 import { createIdentity, MiB } from '../../src/core/index.ts';
 import { BufferPool } from '../../src/transport/buffer-pool.ts';
 import { type LinkEnd, type LinkHandlers, type PeerLink, PeerTransport } from '../../src/transport/index.ts';
@@ -66,7 +67,7 @@ let rounds = 0;
 
 function found(what: string, error?: unknown): never {
   process.stderr.write(`fuzz: ${what}\nrounds under way had the seeds ${[...running].join(', ')}\n`);
-  if (error !== undefined) process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+  if (error !== undefined) process.stderr.write(`${inspect(error)}\n`);
   process.exit(1);
 }
 

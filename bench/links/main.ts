@@ -118,7 +118,8 @@ class Scene {
         } else if (kind === 'request') {
           const sizeBytes = piece < FIRST_LARGE_PIECE ? options.sizeBytes : LARGE_PIECE_BYTES;
           const source = { sizeBytes, proof, read };
-          this.#uploads.ask({ peer, channel, snapshot: SNAPSHOT, piece, sizeBytes, link, source });
+          const demand = { heldCount: 0, copies: () => 1 };
+          this.#uploads.ask({ ...demand, peer, channel, snapshot: SNAPSHOT, piece, sizeBytes, link, source });
         }
       },
       onCall: async () => new Uint8Array(),

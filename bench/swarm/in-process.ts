@@ -205,7 +205,7 @@ class PeerProcesses {
     const gone = this.#processes.map((child) =>
       child.exitCode === null && child.signalCode === null
         ? new Promise((resolve) => child.once('exit', resolve))
-        : undefined,
+        : Promise.resolve(),
     );
     this.#tell({ kind: 'stop' });
     await Promise.all(gone);

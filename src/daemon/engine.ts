@@ -94,7 +94,7 @@ interface SharedTraffic {
 }
 
 /** The limiters of links and origin reads go by the time that the transport takes, which no one sets back. */
-const limiterClock: Clock = { now: () => performance.now(), sleep: systemClock.sleep };
+const limiterClock: Clock = { now: () => performance.now(), sleep: (...wait) => systemClock.sleep(...wait) };
 
 export class Engine implements ControlApi {
   readonly #deps: EngineDeps;

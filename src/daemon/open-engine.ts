@@ -95,7 +95,7 @@ async function assemble(
 ): Promise<Engine> {
   const tls = config.peerTls && (await PeerTls.load(config.peerTls, { logger }));
   const { hash, createHasher } = await loadPieceHash();
-  // The store makes room with the engine's help, and is there before it.
+  // The store makes room with the engine's help, and the sources tell it what they are told: both are there before it.
   const late: { engine?: Engine } = {};
   const store = await openBlobStore({
     folder: join(config.cacheDir, 'store'),
@@ -107,8 +107,6 @@ async function assemble(
     ...(signal && { signal }),
     ...(config.capacityBytes !== undefined && { capacityBytes: config.capacityBytes }),
   });
-  // The sources are made before the engine that hears of what they are told.
-  const late: { engine?: Engine } = {};
   const deps = {
     identity,
     store,

@@ -36,7 +36,8 @@ class Parent {
         const sizeBytes = piece === PIECES - 1 ? LARGE_BYTES : SMALL_BYTES;
         const read = async (_offset: number, target: Uint8Array): Promise<void> => void target.fill(piece);
         const source = { sizeBytes, proof: PROOF, read };
-        this.uploads.ask({ peer, channel, snapshot: SNAPSHOT, piece, sizeBytes, link, source });
+        const demand = { heldCount: 0, copies: () => 1 };
+        this.uploads.ask({ ...demand, peer, channel, snapshot: SNAPSHOT, piece, sizeBytes, link, source });
       },
       onCall: async () => new Uint8Array(),
     };
