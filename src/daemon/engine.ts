@@ -45,6 +45,7 @@ import { PeerLinks } from './peer-links.ts';
 import { Repairs } from './repairs.ts';
 import { Resolver } from './resolver.ts';
 import { Sessions } from './sessions.ts';
+import { snapshotOfCall } from './succession.ts';
 import type { SessionDeps } from './swarm-context.ts';
 import type { SwarmSession } from './swarm-session.ts';
 import { Uploads } from './uploads.ts';
@@ -201,6 +202,7 @@ export class Engine implements ControlApi {
     const { identity, store, hash, clock, random, logger } = this.#deps;
     return {
       identity,
+      self: this.#self,
       store,
       hash,
       clock,
@@ -235,7 +237,15 @@ export class Engine implements ControlApi {
     return this.#sessions.serve(snapshot);
   }
 
-  private answer(method: string, body: Uint8Array, peer: PeerId, signal: AbortSignal): Promise<Uint8Array> {
+  private async answer(
+    method: string,
+    body: Uint8Array,
+    peer: PeerId,
+    signal: AbortSignal,
+  ): Promise<Uint8Array> {
+    if (method === 'gossip' || method === 'canvass') {
+      return this.#sessions.running(snapshotOfCall(body)).succession.answer(method, body, peer);
+    }
     if (method === COMPLAINT_METHOD) return this.#complaints.answer(body);
     return this.#resolver.answer(method, body, peer, signal);
   }

@@ -67,6 +67,11 @@ export class Exchange implements ChannelOwner {
     return this.#up.size;
   }
 
+  /** Neighbours that said what they hold. */
+  get peers(): PeerId[] {
+    return [...this.#up.keys()];
+  }
+
   isUp(peer: PeerId): boolean {
     return this.#up.has(peer);
   }
@@ -78,7 +83,8 @@ export class Exchange implements ChannelOwner {
       this.#opened.add(deps.links.openChannel(link, this, snapshot.id, map.pieceCount));
     } catch (error) {
       deps.logger.debug('neighbour not reached', { peer: peer.id, host: peer.host, port: peer.port, error });
-      feed({ kind: 'linkDown', peer: peer.id });
+      // It may have dialled this host meanwhile.
+      if (!this.isUp(peer.id)) feed({ kind: 'linkDown', peer: peer.id });
     }
   }
 

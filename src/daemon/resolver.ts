@@ -31,6 +31,7 @@ import {
 import { createPathFilter } from '../rpc/index.ts';
 import type { SchedulerLink } from '../scheduler-server/index.ts';
 import type { CallOptions, PeerLink } from '../transport/index.ts';
+import { readJson, writeJson } from './call-body.ts';
 import type { PeerLinks } from './peer-links.ts';
 import { credentialsFingerprint, type PathFilters, refKeyOf } from './ref-key.ts';
 import { createSealingKey, openCredentials, sealCredentials } from './sealed.ts';
@@ -230,10 +231,7 @@ export class Resolver {
       exclude: [...request.exclude],
       sealed: sealCredentials(request.credentials, sealingKey),
     };
-    const answer = readJson(
-      await link.call('resolve', Buffer.from(JSON.stringify(call)), options),
-      resolveAnswer,
-    );
+    const answer = readJson(await link.call('resolve', writeJson(call), options), resolveAnswer);
     const id = parseSnapshotId(answer.snapshot);
     const snapshot = { id, ref: answer.ref, manifest: await this.#manifestFrom(link, id, options) };
     await this.#deps.store.putSnapshot(snapshot, refKeyOf(answer.ref, request));
@@ -267,7 +265,7 @@ export class Resolver {
         snapshot: snapshot.id,
         sealed: sealCredentials(credentials, await this.#sealingKeyOf(seed.id, link, options)),
       };
-      await link.call('invite', Buffer.from(JSON.stringify(call)), options);
+      await link.call('invite', writeJson(call), options);
     } catch (error) {
       this.#deps.logger.warn('a seed does not take part', { peer: seed.id, host: seed.host, error });
     }
@@ -318,7 +316,7 @@ export class Resolver {
     const request = { ref, include, exclude, credentials };
     const snapshot = (await this.#stored(request, signal)) ?? (await this.#here(request, signal));
     await this.#deps.onResolvedForOther(snapshot, credentials);
-    return Buffer.from(JSON.stringify({ ref: snapshot.ref, snapshot: snapshot.id }));
+    return writeJson({ ref: snapshot.ref, snapshot: snapshot.id });
   }
 
   #manifest(id: SnapshotId): Uint8Array {
@@ -337,12 +335,4 @@ function filtered(listed: readonly ListedFile[], request: PathFilters): readonly
     throw new AnaxError('nothing_matched', `${listed.length} files, none wanted`);
   }
   return wanted;
-}
-
-function readJson<Shape extends z.ZodType>(body: Uint8Array, shape: Shape): z.infer<Shape> {
-  try {
-    return shape.parse(JSON.parse(Buffer.from(body).toString('utf8')));
-  } catch {
-    throw new AnaxError('peer_protocol', 'a body of the wrong form');
-  }
 }

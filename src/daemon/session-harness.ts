@@ -42,6 +42,7 @@ export async function hostOf(
   const sessions = new Sessions({
     deps: () => ({
       ...common,
+      self: infoOf(identity),
       store,
       source,
       logger,

@@ -2,7 +2,7 @@
 // long as the host serves others.
 
 import type { Credentials, Digest, Logger, SnapshotId, StoredSnapshot } from '../core/index.ts';
-import { toErrorRecord } from '../core/index.ts';
+import { AnaxError, toErrorRecord } from '../core/index.ts';
 import type { JoinFacts, SchedulerMessage } from '../scheduler-server/index.ts';
 import type { SessionUse } from './download.ts';
 import type { SessionDeps } from './swarm-context.ts';
@@ -163,6 +163,13 @@ export class Sessions {
       known ?? (snapshot && this.#options.keepServing ? await this.#open(snapshot, undefined, 0) : undefined);
     await entry?.started;
     return entry?.session;
+  }
+
+  /** Throws `peer_refused` where this host has no part in the swarm. */
+  running(id: SnapshotId): SwarmSession {
+    const session = this.#entries.get(id)?.session;
+    if (session?.isOpen) return session;
+    throw new AnaxError('peer_refused', 'no part in this swarm');
   }
 
   /** What a scheduler is told after a break. A session that is still opening its blobs joins by itself. */

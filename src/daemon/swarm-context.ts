@@ -26,6 +26,8 @@ import type { Uploads } from './uploads.ts';
 
 export interface SessionDeps {
   readonly identity: Identity;
+  /** What others are told of this host. */
+  readonly self: PeerInfo;
   readonly store: BlobStore;
   readonly hash: PieceHash;
   readonly links: PeerLinks;

@@ -16,6 +16,8 @@ import {
   type PeerId,
   type PeerInfo,
   PieceMap,
+  peerIdOf,
+  type Range,
   type ReaderGrant,
   type StoredSnapshot,
   TrustedReaders,
@@ -25,6 +27,8 @@ import {
 import type { JoinFacts, SchedulerMessage } from '../scheduler-server/index.ts';
 import {
   createSwarmState,
+  isStarved,
+  type SelfFacts,
   type SwarmEffect,
   type SwarmEvent,
   type SwarmState,
@@ -37,7 +41,8 @@ import { offeredPieces } from './offers.ts';
 import { originOf } from './origin-budget.ts';
 import { OriginSide } from './origin-side.ts';
 import { fillFromStore, packName } from './packs.ts';
-import { locateTask, type SessionDeps, type SwarmContext } from './swarm-context.ts';
+import { Succession } from './succession.ts';
+import { isReader, locateTask, type SessionDeps, type SwarmContext } from './swarm-context.ts';
 import { Verdicts } from './verdicts.ts';
 
 /** A session that gives nothing and gets nothing for this long can be ended for room: with all its blobs settled, or without. */
@@ -50,12 +55,15 @@ const TICK_MS = 250;
 export class SwarmSession {
   readonly exchange: Exchange;
   readonly #context: SwarmContext;
+  readonly succession: Succession;
   readonly #origin: OriginSide;
   readonly #verdicts: Verdicts;
   readonly #stopping = new AbortController();
   readonly #running = new Set<Promise<void>>();
   readonly #startedMs: number;
   #state: SwarmState | undefined;
+  /** Kept until there is no scheduler any more. */
+  #deputyGrant: ReaderGrant | undefined;
   #ticker: NodeJS.Timeout | undefined;
   /** Whether pieces were lost while this host had the lease, which the scheduler then takes to be held. */
   #lostDuringLease = false;
@@ -101,6 +109,39 @@ export class SwarmSession {
       reject: (task, error) => this.#giveUp(task, error),
       onDiskError: (error) => this.fail(error),
     });
+    this.succession = new Succession(this.#context, {
+      facts: () => this.#selfFacts(),
+      onElected: (epoch, spans) => this.#readElected(epoch, spans),
+      onAcquaint: (peers) => this.#feed({ kind: 'neighbours', peers }),
+    });
+  }
+
+  #selfFacts(): SelfFacts {
+    const context = this.#context;
+    const { deps } = context;
+    const state = this.#state;
+    return {
+      info: deps.self,
+      isAttended: deps.scheduler.connected,
+      isDeputy: this.#deputyGrant !== undefined || isReader(context),
+      leaseEpoch: this.#origin.leaseEpoch,
+      isStarved: state !== undefined && isStarved(state),
+      lastProgressMs: state?.lastProgressMs ?? 0,
+      get held() {
+        return offeredPieces(context);
+      },
+      neighbours: this.exchange.peers,
+    };
+  }
+
+  /** Elected by the members that it knows: the grant that it was given beforehand makes them believe it. */
+  #readElected(epoch: number, spans: readonly Range[]): void {
+    const { deps, trust } = this.#context;
+    const own = trust.grants().find(({ readerKey }) => peerIdOf(readerKey) === deps.identity.id);
+    const grant = own ?? this.#deputyGrant;
+    if (!grant) return;
+    deps.logger.warn('no scheduler: elected to read the origin', { snapshot: this.snapshot.id, epoch });
+    this.#origin.takeLease(epoch, grant, spans);
   }
 
   get snapshot(): StoredSnapshot {
@@ -216,7 +257,10 @@ export class SwarmSession {
     }
     const rngSeed = Math.floor(deps.random() * 2 ** 31);
     this.#state = createSwarmState({ self: deps.identity.id, map, held, rngSeed, limits: deps.limits });
-    this.#ticker = setInterval(() => this.#feed({ kind: 'tick' }), TICK_MS);
+    this.#ticker = setInterval(() => {
+      this.#feed({ kind: 'tick' });
+      this.succession.tick();
+    }, TICK_MS);
     if (deps.scheduler.schedulerKey) this.trustScheduler(deps.scheduler.schedulerKey);
     deps.scheduler.join(this.joinFacts());
     for (const task of tasks.values()) this.#verdicts.consider(task);
@@ -267,6 +311,9 @@ export class SwarmSession {
         return this.#feed({ kind: 'neighbours', peers: message.peers });
       case 'lease':
         return this.#origin.takeLease(message.epoch, message.grant, message.spans);
+      case 'deputy':
+        this.#deputyGrant = message.grant;
+        return undefined;
       case 'reportHoldings':
         return this.#reportHoldings(message.holders);
       case 'leaseRevoked':

@@ -1,7 +1,7 @@
 // The attendance stream as a daemon sees it: responses become messages of the link, what the link says becomes requests.
 
 import { create } from '@bufbuild/protobuf';
-import { type PeerInfo, parsePeerId, parseSnapshotId } from '../core/index.ts';
+import { type PeerInfo, parsePeerId, parseSnapshotId, type ReaderGrant } from '../core/index.ts';
 import {
   type AttendRequestInit,
   type AttendResponse,
@@ -56,6 +56,14 @@ export function toRequest(statement: Statement): AttendRequestInit {
   }
 }
 
+/** The grant for this host that the scheduler signed. */
+function grantOf(self: PeerInfo, snapshotId: string, epoch: bigint, signature: Uint8Array): ReaderGrant {
+  const readerKey = Uint8Array.from(self.publicKey);
+  return grantFromWire(
+    create(ReaderGrantSchema, { snapshotId, epoch, readerKey, signature: Uint8Array.from(signature) }),
+  );
+}
+
 /** What a response says to the daemon; `undefined` for those that are the link's own. Throws `peer_protocol`. */
 export function toMessage({ message }: AttendResponse, self: PeerInfo): SchedulerMessage | undefined {
   switch (message.case) {
@@ -65,14 +73,7 @@ export function toMessage({ message }: AttendResponse, self: PeerInfo): Schedule
     }
     case 'lease': {
       const { snapshotId, epoch, grantSignature: signature, spans } = message.value;
-      const grant = grantFromWire(
-        create(ReaderGrantSchema, {
-          snapshotId,
-          epoch,
-          readerKey: Uint8Array.from(self.publicKey),
-          signature,
-        }),
-      );
+      const grant = grantOf(self, snapshotId, epoch, signature);
       return {
         kind: 'lease',
         snapshot: grant.snapshot,
@@ -94,6 +95,11 @@ export function toMessage({ message }: AttendResponse, self: PeerInfo): Schedule
     case 'invite': {
       const { snapshotId, seeds } = message.value;
       return { kind: 'invite', snapshot: parseSnapshotId(snapshotId), seeds: seeds.map(peerFromWire) };
+    }
+    case 'deputy': {
+      const { snapshotId, grantSignature } = message.value;
+      const grant = grantOf(self, snapshotId, 0n, grantSignature);
+      return { kind: 'deputy', snapshot: grant.snapshot, grant };
     }
     case 'originShare': {
       const { origin, connections, bytesPerSecond, requestsPerMinute, pauseMs } = message.value;

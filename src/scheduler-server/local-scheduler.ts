@@ -124,7 +124,8 @@ class LocalScheduler implements SchedulerLink {
       const readerKey = this.#self.publicKey;
       const grant = signReaderGrant(this.#options.identity, { snapshot, epoch, readerKey });
       this.#deliver({ kind, snapshot, epoch, spans, grant });
-    } else this.#deliver(effect);
+      // Alone there is nobody to be elected by.
+    } else if (kind !== 'deputy') this.#deliver(effect);
   }
 
   /** Later: a handler that answers must not meet the machine in the middle of a step. Microtasks keep the order. */

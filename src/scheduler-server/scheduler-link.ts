@@ -66,6 +66,8 @@ export type SchedulerMessage =
   | { readonly kind: 'yieldLease'; readonly snapshot: SnapshotId; readonly epoch: number }
   /** There is much to read: have these seeds take part. */
   | { readonly kind: 'invite'; readonly snapshot: SnapshotId; readonly seeds: readonly PeerInfo[] }
+  /** To be kept: without a scheduler this host may be elected to read, and is believed by this grant. */
+  | { readonly kind: 'deputy'; readonly snapshot: SnapshotId; readonly grant: ReaderGrant }
   /** What this host may ask of an origin until it hears otherwise; `undefined` is without limit. */
   | ({ readonly kind: 'originShare' } & OriginShare)
   /** Answer with `holdings`, naming which of these holders still give pieces to this host. */

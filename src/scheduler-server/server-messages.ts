@@ -146,6 +146,12 @@ export function toResponse(effect: SchedulerEffect, peer: PeerInfo, identity: Id
       const value = { snapshotId: effect.snapshot, seeds: effect.seeds.map(peerToWire) };
       return { message: { case: 'invite', value } };
     }
+    case 'deputy': {
+      const { snapshot } = effect;
+      const grant = signReaderGrant(identity, { snapshot, epoch: 0, readerKey: peer.publicKey });
+      const grantSignature = Uint8Array.from(grant.signature);
+      return { message: { case: 'deputy', value: { snapshotId: snapshot, grantSignature } } };
+    }
     case 'originShare': {
       const { origin, connections, bytesPerSecond, requestsPerMinute, pauseMs } = effect;
       const value = {

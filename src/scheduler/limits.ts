@@ -47,6 +47,8 @@ export interface SchedulerLimits {
   readonly electedReaders: number;
   /** A lease with less than this left to read is not shared. Default 64 MiB: requests are scarce at hubs. */
   readonly minSharedBytes: number;
+  /** Members of a swarm that could read without the scheduler. Default 3: each could also say what the content is. */
+  readonly deputies: number;
   /** The least time between two invitations of seeds to one swarm. Default 30 s. */
   readonly inviteMs: number;
   /** How long an invited seed's part is kept for it. Default 3 s: it asks for the manifest and joins. */
@@ -84,6 +86,7 @@ export const defaultSchedulerLimits: SchedulerLimits = {
   seedReaders: 4,
   electedReaders: 2,
   minSharedBytes: 64 * MiB,
+  deputies: 3,
   inviteMs: 30_000,
   inviteWaitMs: 3_000,
   originConnections: Number.POSITIVE_INFINITY,

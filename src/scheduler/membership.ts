@@ -1,6 +1,7 @@
 // Peers come and go, join and leave swarms. Input that makes no sense or is over a limit is counted and ignored.
 
 import { Bitfield, MAX_PIECES, type PeerId, type SnapshotId } from '../core/index.ts';
+import { appoint, dismiss } from './deputies.ts';
 import { holdingsReported, MAX_EPOCH, memberExcluded, memberJoined, memberLeft } from './lease.ts';
 import { connect, reconnect } from './neighbours.ts';
 import { dropReader } from './origins.ts';
@@ -84,6 +85,7 @@ export function join(step: Step, peer: Peer, event: EventOf<'join'>): void {
     return;
   }
   connect(step, swarm, member);
+  appoint(step, swarm, member);
   memberJoined(step, swarm, member, event.lease);
 }
 
@@ -171,6 +173,7 @@ export function leave(step: Step, peer: Peer, snapshot: SnapshotId, said: boolea
   const bereft = unlinkAll(member);
   if (swarm.members.size === 0) swarm.emptySinceMs = step.nowMs;
   reconnect(step, swarm, bereft);
+  dismiss(step, swarm, member);
   memberLeft(step, swarm, id, said);
 }
 
@@ -198,6 +201,7 @@ export function accuse(step: Step, peer: Peer, event: EventOf<'suspect'>): void 
     const member = affected?.members.get(event.suspect);
     if (!affected || !member) continue;
     exclude(step, affected, member);
+    dismiss(step, affected, member);
     memberExcluded(step, affected);
   }
 }

@@ -110,6 +110,8 @@ export interface Swarm {
   /** Whether somebody joined soon after this scheduler's start with pieces or a lease: it lives since before. */
   outlivedRestart: boolean;
   lastRoundAtMs: number;
+  /** Members that may be elected where the scheduler is gone. */
+  readonly deputies: Set<PeerId>;
   readonly unable: Set<PeerId>;
   /** Members whose pieces nobody wants; see suspects.ts. */
   readonly condemned: Set<PeerId>;
@@ -218,6 +220,7 @@ export function createSwarm(facts: SwarmFacts, exact: boolean, nowMs: number): S
     exact,
     outlivedRestart: false,
     lastRoundAtMs: -Infinity,
+    deputies: new Set(),
     unable: new Set(),
     condemned: new Set(),
     attempts: 0,

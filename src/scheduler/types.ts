@@ -129,6 +129,11 @@ export type SchedulerEffect =
       readonly snapshot: SnapshotId;
       readonly seeds: readonly PeerInfo[];
     }
+  /**
+   * A grant to keep: where there is no scheduler any more, its deputies may elect one of them to read what nobody holds.
+   * The shell signs it as for a lease, with epoch 0.
+   */
+  | { readonly kind: 'deputy'; readonly to: PeerId; readonly snapshot: SnapshotId }
   /** What this peer may ask of an origin until it hears otherwise; `undefined` is without limit. */
   | {
       readonly kind: 'originShare';

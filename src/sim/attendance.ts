@@ -33,6 +33,11 @@ export class Attendance {
     return this.#host.session?.attendance !== this;
   }
 
+  /** Whether the stream stands, as far as the host knows. */
+  get isConnected(): boolean {
+    return this.#isWelcome && this.#link?.alive === true;
+  }
+
   /** For how long the scheduler has heard what this host says, and the other way round; 0 where it does not. */
   get connectedMs(): number {
     const isConnected = this.#isWelcome && this.#link?.alive === true && !this.#link.isCut;
@@ -136,6 +141,9 @@ export class Attendance {
         return undefined;
       case 'swarmFailed':
         return this.#host.disk.isFull ? undefined : this.#host.leave();
+      case 'deputy':
+        session.reader.isDeputy = true;
+        return undefined;
       case 'originShare':
         return session.reader.share(effect);
       case 'located':

@@ -42,6 +42,11 @@ export class Exchange {
     this.uploads = new Uploads(world, host);
   }
 
+  /** Neighbours that said what they hold. */
+  get peers(): PeerId[] {
+    return [...this.#up.keys()];
+  }
+
   isUp(peer: PeerId): boolean {
     return this.#up.has(peer);
   }
@@ -63,7 +68,8 @@ export class Exchange {
       if (this.#isOver) return;
       const link = isCut ? undefined : (this.links.get(other) ?? this.#connect(other));
       if (link) this.#openChannel(other, link);
-      else this.#host.feed({ kind: 'linkDown', peer: other.info.id });
+      // It may have dialled this host meanwhile.
+      else if (!this.isUp(other.info.id)) this.#host.feed({ kind: 'linkDown', peer: other.info.id });
     });
   }
 

@@ -20,6 +20,7 @@ const FAULTS: readonly Fault[] = [
   crashSeed,
   crashReader,
   stopScheduler,
+  stopSchedulerAndReaders,
   partition,
   isolateSeeds,
   breakLinks,
@@ -133,6 +134,12 @@ function stopScheduler(plan: FaultPlan): void {
   plan.later(() => {
     if (!scheduler.isUp) scheduler.start();
   });
+}
+
+/** The rest must elect somebody to read on. */
+function stopSchedulerAndReaders(plan: FaultPlan): void {
+  stopScheduler(plan);
+  for (const host of plan.world.hosts) if ((host.session?.reader.leaseEpoch ?? 0) > 0) plan.crash(host);
 }
 
 function partition(plan: FaultPlan): void {

@@ -15,6 +15,7 @@ import { Pipe } from './flows.ts';
 import type { Link, LinkNode } from './link.ts';
 import { PIECE_BYTES } from './options.ts';
 import { OriginReader } from './origin-reader.ts';
+import { Succession } from './succession.ts';
 import type { World, Zone } from './world.ts';
 
 /** As in src/daemon/swarm-session.ts. */
@@ -32,6 +33,7 @@ export interface Session {
   readonly exchange: Exchange;
   readonly reader: OriginReader;
   readonly attendance: Attendance;
+  readonly succession: Succession;
 }
 
 export class SimHost implements LinkNode {
@@ -82,6 +84,7 @@ export class SimHost implements LinkNode {
       exchange: new Exchange(this.#world, this),
       reader: new OriginReader(this.#world, this),
       attendance: new Attendance(this.#world, this),
+      succession: new Succession(this.#world, this),
     };
     this.session = session;
     session.attendance.start();
@@ -92,6 +95,7 @@ export class SimHost implements LinkNode {
   #tick(session: Session): void {
     if (this.session !== session) return;
     this.feed({ kind: 'tick' });
+    session.succession.tick();
     this.#world.agenda.after(TICK_MS, () => this.#tick(session));
   }
 

@@ -35,6 +35,8 @@ export class OriginReader {
   #pausedUntilMs = 0;
   /** Of the lease that this host has; 0 for none. */
   leaseEpoch = 0;
+  /** Whether it has a grant to be elected by. */
+  isDeputy = false;
 
   constructor(world: World, host: SimHost) {
     this.#world = world;

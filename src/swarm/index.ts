@@ -3,7 +3,20 @@
 export { unreadSpans } from './lease-share.ts';
 export { DEFAULT_SWARM_LIMITS, type SwarmLimits } from './limits.ts';
 export { step } from './machine.ts';
-export { createSwarmState, type SwarmOptions, type SwarmState } from './state.ts';
+export { createSwarmState, isStarved, type SwarmOptions, type SwarmState } from './state.ts';
+export {
+  createSuccession,
+  hearNews,
+  type MemberNews,
+  newsOf,
+  type SelfFacts,
+  type SuccessionEffect,
+  type SuccessionState,
+  successionTick,
+  type Vote,
+  vote,
+  voteReceived,
+} from './succession.ts';
 export type { RequestFailure, SwarmEffect, SwarmEvent } from './types.ts';
 export {
   addWish,

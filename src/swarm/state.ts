@@ -258,6 +258,12 @@ export function isBeingRead(state: SwarmState, piece: number): boolean {
   return false;
 }
 
+/** Whether pieces are missing that no neighbour has and nobody here reads. */
+export function isStarved(state: SwarmState): boolean {
+  for (const piece of state.open) if ((state.copies[piece] ?? 0) === 0) return true;
+  return false;
+}
+
 /** Whether a piece is missing and has not been given up. */
 export function isWanted(state: SwarmState, piece: number): boolean {
   return !state.held.has(piece) && !state.abandoned.has(piece);

@@ -79,6 +79,27 @@ test('the scheduler stops half way: downloads complete, nobody storms the origin
   assert.equal((await hub.stats()).contentBytesSent, contentBytes(result));
 });
 
+test('scheduler and seed are killed half way: a peer is elected, and reads only what nobody has', async (context) => {
+  const hub = await modelHub(context, SLOW);
+  const { peers, seeds, scheduler } = await cluster(context, hub, { peers: 3 });
+  const [seed] = seeds;
+  const [first] = peers;
+  assert.ok(seed && first);
+  const runs = peers.map((peer) => getThrough(peer, hub));
+  await reached(first, 0.5);
+  await Promise.all([scheduler.service.kill(), seed.kill()]);
+  const results = await Promise.all(runs.map((run) => run.result));
+  for (const [at, result] of results.entries()) await assertDelivered(result, peers[at]?.output ?? '');
+  const [result] = results;
+  assert.ok(result);
+  const { contentBytesSent } = await hub.stats();
+  const extra = contentBytesSent - contentBytes(result);
+  context.diagnostic(`bytes read again: ${extra}`);
+  assert.ok(extra <= LEAD_BYTES, `${extra} bytes too many`);
+  const elected = peers.filter(({ service }) => service.log.includes('elected to read the origin'));
+  assert.equal(elected.length, 1);
+});
+
 test('a daemon that is told to stop ends in time and keeps what it has', async (context) => {
   const hub = await modelHub(context, SLOW);
   const { peers } = await cluster(context, hub, { peers: 1, daemonArgs: ['--stop-wait', '1s'] });

@@ -547,6 +547,12 @@ export declare type AttendResponse = Message<"anax.v1.AttendResponse"> & {
      */
     value: AttendResponse_OriginShare;
     case: "originShare";
+  } | {
+    /**
+     * @generated from field: anax.v1.AttendResponse.Deputy deputy = 13;
+     */
+    value: AttendResponse_Deputy;
+    case: "deputy";
   } | { case: undefined; value?: undefined };
 };
 
@@ -719,6 +725,31 @@ export declare type AttendResponse_Invite = Message<"anax.v1.AttendResponse.Invi
  * Use `create(AttendResponse_InviteSchema)` to create a new message.
  */
 export declare const AttendResponse_InviteSchema: GenMessage<AttendResponse_Invite>;
+
+/**
+ * A grant to keep: without a scheduler, deputies may elect one of them to read what nobody holds.
+ *
+ * @generated from message anax.v1.AttendResponse.Deputy
+ */
+export declare type AttendResponse_Deputy = Message<"anax.v1.AttendResponse.Deputy"> & {
+  /**
+   * @generated from field: string snapshot_id = 1;
+   */
+  snapshotId: string;
+
+  /**
+   * Of the ReaderGrant for this peer, snapshot and epoch 0.
+   *
+   * @generated from field: bytes grant_signature = 2;
+   */
+  grantSignature: Uint8Array;
+};
+
+/**
+ * Describes the message anax.v1.AttendResponse.Deputy.
+ * Use `create(AttendResponse_DeputySchema)` to create a new message.
+ */
+export declare const AttendResponse_DeputySchema: GenMessage<AttendResponse_Deputy>;
 
 /**
  * What this peer may ask of an origin until it hears otherwise; a limit that is absent is none.
