@@ -260,7 +260,7 @@ export function isBeingRead(state: SwarmState, piece: number): boolean {
 
 /** Whether pieces are missing that no neighbour has and nobody here reads. */
 export function isStarved(state: SwarmState): boolean {
-  for (const piece of state.open) if ((state.copies[piece] ?? 0) === 0) return true;
+  for (const piece of state.open.values()) if ((state.copies[piece] ?? 0) === 0) return true;
   return false;
 }
 
