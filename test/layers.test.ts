@@ -22,6 +22,7 @@ const LAYERS: Readonly<Record<string, number>> = {
   system: 2,
   telemetry: 2,
   transport: 2,
+  dataplane: 3,
   'scheduler-server': 3,
   gateway: 3,
   daemon: 4,

@@ -1,7 +1,7 @@
 // Many children in one process: each has a transport of its own, dials the parent and takes pieces.
 
 import { createIdentity } from '../../src/core/index.ts';
-import { type PeerLink, PeerTls, PeerTransport, RateLimiter } from '../../src/transport/index.ts';
+import { ByteRate, nowNs, type PeerLink, PeerTls, PeerTransport } from '../../src/transport/index.ts';
 import {
   type ChildrenOrder,
   type ChildrenReport,
@@ -22,7 +22,9 @@ process.once('message', (order: ChildrenOrder) => void run(order));
 async function run(order: ChildrenOrder): Promise<void> {
   const tls = order.tls && (await PeerTls.load(order.tls));
   const pieceMs: number[] = [];
-  const stalled = await dialAll(order, order.stalled, tls, new RateLimiter(1, performance.now()));
+  const toNothing = new ByteRate();
+  toNothing.set(1, nowNs());
+  const stalled = await dialAll(order, order.stalled, tls, toNothing);
   const others = await dialAll(order, order.count - order.stalled, tls);
   report({ kind: 'linked' });
   if (order.pieces === 0) return;
@@ -48,13 +50,13 @@ async function dialAll(
   { port }: ChildrenOrder,
   count: number,
   tls: PeerTls | undefined,
-  downloadLimiter?: RateLimiter,
+  downloadRate?: ByteRate,
 ): Promise<Child[]> {
   const children: Child[] = [];
   for (let at = 0; at < count; at += 1) {
     const transport = new PeerTransport({
       identity: createIdentity(),
-      ...(downloadLimiter && { downloadLimiter }),
+      ...(downloadRate && { downloadRate }),
       ...(tls && { tls }),
     });
     const opened = Promise.withResolvers<void>();

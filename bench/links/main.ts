@@ -2,11 +2,14 @@
 
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { createIdentity, MiB, silentLogger } from '../../src/core/index.ts';
 import { Uploads } from '../../src/daemon/uploads.ts';
+import { type DataLink, DataPlane } from '../../src/dataplane/index.ts';
+import { loadPieceHash } from '../../src/hashing/index.ts';
 import { makeTestCertificate, writeCertificate } from '../../src/testing/certificates/index.ts';
-import { type PeerLink, PeerTls, PeerTransport, type TlsFiles } from '../../src/transport/index.ts';
+import { ByteRate, PeerTls, type TlsFiles } from '../../src/transport/index.ts';
 import { rounded, spreadOf, spreadText, tableText } from '../kit/figures.ts';
 import { countOf, readFlags, sizeOf } from '../kit/options.ts';
 import { createWorkspace, describeMachine } from '../kit/workspace.ts';
@@ -33,6 +36,7 @@ The memory of idle links in one process, and the time that children wait for pie
   --json           ends with one JSON object on a line
 `;
 
+const { createHasher } = await loadPieceHash();
 const CHILDREN = join(import.meta.dirname, 'children.ts');
 const SETTLE_MS = 1000;
 
@@ -67,25 +71,30 @@ interface Served {
 
 /** A parent that serves as a daemon does, and its children in another process. */
 class Scene {
-  readonly transport: PeerTransport;
+  readonly #plane: DataPlane;
   readonly #uploads = new Uploads(silentLogger);
   readonly #child: ChildProcess = fork(CHILDREN);
   readonly #tls: PeerTls | undefined;
-  readonly #bytes = Buffer.alloc(MiB, 7);
+  /** A file of any size. */
+  readonly #zeros = openSync('/dev/zero', 'r');
 
   constructor(tls: PeerTls | undefined) {
     this.#tls = tls;
-    this.transport = new PeerTransport({
+    this.#plane = new DataPlane({
       identity: createIdentity(),
-      acceptedReads: 'onread',
-      limits: { maxLinksPerHost: 1024 },
-      ...(tls && { tls }),
+      logger: silentLogger,
+      workers: 0,
+      createHasher,
+      limits: { maxLinks: 1024, maxLinksPerHost: 1024 },
+      uploadRate: new ByteRate(),
+      downloadRate: new ByteRate(),
+      attach: (link) => this.#attach(link),
+      tls,
     });
   }
 
   async begin(order: Omit<ChildrenOrder, 'port'>): Promise<void> {
-    const attach = (link: PeerLink) => this.#attach(link);
-    const { port } = await this.transport.listen({ host: '127.0.0.1', port: 0, attach });
+    const port = await this.#plane.listen('127.0.0.1', 0);
     this.#child.send({ ...order, port } satisfies ChildrenOrder);
     await this.#report('linked');
   }
@@ -105,11 +114,9 @@ class Scene {
     }
   }
 
-  #attach(link: PeerLink) {
+  #attach(link: DataLink) {
     const { peerId: peer } = link.remote;
-    const read = async (_offset: number, target: Uint8Array): Promise<void> => {
-      this.#bytes.copy(target, 0, 0, target.length);
-    };
+    const span = () => ({ fd: this.#zeros, offsetBytes: 0, release: () => undefined });
     return {
       onMessage: (message: { kind: string; channel: number; piece?: number }) => {
         const { kind, channel, piece = 0 } = message;
@@ -117,7 +124,7 @@ class Scene {
           link.send({ kind: 'opened', channel, bitfield: new Uint8Array(PIECES / 8).fill(255) });
         } else if (kind === 'request') {
           const sizeBytes = piece < FIRST_LARGE_PIECE ? options.sizeBytes : LARGE_PIECE_BYTES;
-          const source = { sizeBytes, proof, read };
+          const source = { sizeBytes, proof, span, onDamage: () => undefined };
           const demand = { heldCount: 0, copies: () => 1 };
           this.#uploads.ask({ ...demand, peer, channel, snapshot: SNAPSHOT, piece, sizeBytes, link, source });
         }
@@ -129,7 +136,8 @@ class Scene {
   async stop(): Promise<void> {
     const gone = once(this.#child, 'exit');
     this.#child.kill();
-    await Promise.all([gone, this.transport.stop()]);
+    await Promise.all([gone, this.#plane.stop()]);
+    closeSync(this.#zeros);
     this.#tls?.stop();
   }
 }

@@ -23,10 +23,12 @@ async function start({ name, role, address, folder }: PeerPlan): Promise<Running
   await mkdir(folder, { recursive: true });
   const config = await loadConfig({
     part: 'daemon',
-    host: { isRoot: true, home: folder, hostname: name },
+    host: { isRoot: true, home: folder, hostname: name, cores: 1 },
     env: {},
     flags: {
       role,
+      // Many hosts are in one process: threads of their own would be more than there are cores.
+      workers: '0',
       host: address,
       port: PORT,
       scheduler: plan.scheduler,

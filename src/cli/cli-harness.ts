@@ -39,7 +39,7 @@ export async function runCli(
     stderr: { write: (text) => err.push(text) },
     env: setup.env ?? {},
     cwd: '/work',
-    host: { isRoot: false, home: setup.home ?? '/nowhere', hostname: 'node-1' },
+    host: { isRoot: false, home: setup.home ?? '/nowhere', hostname: 'node-1', cores: 2 },
     version: '1.2.3',
     interrupt: { signal: setup.signal ?? new AbortController().signal, release() {} },
     parts: {

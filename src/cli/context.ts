@@ -2,7 +2,7 @@
 // place that reads them; tests pass their own.
 
 import { readFileSync } from 'node:fs';
-import { homedir, hostname } from 'node:os';
+import { availableParallelism, homedir, hostname } from 'node:os';
 import type { EnvironmentValues, HostFacts } from '../config/index.ts';
 import type { CliParts } from './engine-port.ts';
 import { createInterrupt, type Interrupt } from './interrupt.ts';
@@ -36,7 +36,12 @@ export function createProcessContext(): CliContext {
     stderr: process.stderr,
     env: process.env,
     cwd: process.cwd(),
-    host: { isRoot: process.getuid?.() === 0, home: homedir(), hostname: hostname() },
+    host: {
+      isRoot: process.getuid?.() === 0,
+      home: homedir(),
+      hostname: hostname(),
+      cores: availableParallelism(),
+    },
     version: readVersion(),
     parts: lazyParts,
     interrupt: createInterrupt(process),

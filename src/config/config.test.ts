@@ -15,7 +15,7 @@ import {
   parseSize,
 } from './index.ts';
 
-const host = { isRoot: false, home: '/home/ada', hostname: 'node-1' };
+const host = { isRoot: false, home: '/home/ada', hostname: 'node-1', cores: 2 };
 const sources: ConfigSources = { part: 'daemon', host, env: {} };
 
 /** Runs with a config file of this content. */
@@ -74,6 +74,18 @@ describe('the configuration', () => {
     assert.equal(root.cacheDir, '/var/cache/anax');
     assert.equal(root.socket, '/run/anax/anax.sock');
     assert.equal(root.port, 7410);
+  });
+
+  it('takes a thread less than there are cores, at least one and at most four', async () => {
+    for (const [cores, workers] of [
+      [1, 1],
+      [2, 1],
+      [4, 3],
+      [64, 4],
+    ] as const) {
+      const config = await loadConfig({ ...sources, host: { ...host, cores } });
+      assert.equal(config.workers, workers);
+    }
   });
 
   it('takes the flag before the environment before the file before the default', async () => {

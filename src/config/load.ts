@@ -22,6 +22,7 @@ export interface HostFacts {
   readonly isRoot: boolean;
   readonly home: string;
   readonly hostname: string;
+  readonly cores: number;
 }
 
 export interface ConfigSources {
@@ -139,6 +140,8 @@ function environmentLayer(env: EnvironmentValues): Layer {
 
 const DAEMON_PORT = 7411;
 const SCHEDULER_PORT = 7410;
+/** One moves some 2 GiB/s: four are more than the network of most machines. */
+const MAX_DEFAULT_WORKERS = 4;
 
 function hostDefaults({ host, env, part }: ConfigSources): Partial<Record<ConfigKey, unknown>> {
   const xdg = (name: string, fallback: string) => join(env[name] || join(host.home, fallback), 'anax');
@@ -147,6 +150,7 @@ function hostDefaults({ host, env, part }: ConfigSources): Partial<Record<Config
     cacheDir: host.isRoot ? '/var/cache/anax' : xdg('XDG_CACHE_HOME', '.cache'),
     socket: defaultSocketPath(host, env),
     hostname: host.hostname,
+    workers: Math.min(MAX_DEFAULT_WORKERS, Math.max(1, host.cores - 1)),
     port: part === 'scheduler' ? SCHEDULER_PORT : DAEMON_PORT,
     // A command shows its errors itself; log lines would run into its display.
     logLevel: part === 'command' ? 'silent' : 'info',

@@ -172,6 +172,12 @@ export const configSchema = z
       parts: ENGINE,
       defaultText: 'no limit',
     }),
+    workers: wholeNumber(0, 32).register(settings, {
+      help: 'threads that move pieces between peers; 0 moves them in the main thread',
+      value: '<n>',
+      parts: ['daemon'],
+      defaultText: "the machine's cores less one, from 1 to 4",
+    }),
     hfEndpoint: baseUrl()
       .default('https://huggingface.co')
       .register(settings, {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { hasCode, type SnapshotId } from '../core/index.ts';
-import type { PeerLink } from '../transport/index.ts';
+import type { DataLink } from '../dataplane/index.ts';
 import { COMPLAINT_METHOD, Complaints, complain } from './complaints.ts';
 
 const SNAPSHOT = 'ab'.repeat(32) as SnapshotId;
@@ -21,7 +21,7 @@ function wired(suspect: (piece: number) => Promise<boolean>) {
       assert.equal(method, COMPLAINT_METHOD);
       return complaints.answer(body);
     },
-  } as PeerLink;
+  } as DataLink;
   return { complaints, time, say: (piece: number) => complain(link, SNAPSHOT, piece, live) };
 }
 
@@ -63,6 +63,6 @@ test('pieces are looked at one at a time, and beyond 16 that wait complaints are
 test('a body of another form is refused, and whoever does not answer has not owned up', async () => {
   const { complaints } = wired(async () => true);
   await assert.rejects(complaints.answer(new Uint8Array(35)), (error) => hasCode(error, 'peer_protocol'));
-  const dead = { call: async () => Promise.reject(new Error('gone')) } as unknown as PeerLink;
+  const dead = { call: async () => Promise.reject(new Error('gone')) } as unknown as DataLink;
   assert.equal(await complain(dead, SNAPSHOT, 1, live), false);
 });

@@ -6,7 +6,7 @@
 // was found good is not looked at again for a while.
 
 import { AnaxError, parseSnapshotId, type SnapshotId } from '../core/index.ts';
-import type { PeerLink } from '../transport/index.ts';
+import type { DataLink } from '../dataplane/index.ts';
 
 export const COMPLAINT_METHOD = 'piece-wrong';
 
@@ -20,7 +20,7 @@ const BODY_BYTES = 36;
 
 /** Tells the sender. Whether it says that it was wrong and has dropped the piece; `false` where it does not answer. */
 export async function complain(
-  link: PeerLink,
+  link: DataLink,
   snapshot: SnapshotId,
   piece: number,
   signal: AbortSignal,

@@ -33,14 +33,12 @@ import type {
 } from '../rpc/index.ts';
 import type { JoinFacts, SchedulerLink } from '../scheduler-server/index.ts';
 import type { SourceRegistry } from '../sources/index.ts';
-import { systemClock } from '../system/index.ts';
-import { type PeerTls, RateLimiter } from '../transport/index.ts';
+import { ByteRate, nowNs, type PeerTls, RateGate } from '../transport/index.ts';
 import { listCache, pinInCache, removeFromCache, unpinInCache } from './cache-control.ts';
 import { COMPLAINT_METHOD, Complaints } from './complaints.ts';
 import { runDownload } from './download.ts';
 import { OriginBudgets, originOf } from './origin-budget.ts';
 import { createDestination } from './outputs.ts';
-import { pace } from './pace.ts';
 import { PeerLinks } from './peer-links.ts';
 import { Repairs } from './repairs.ts';
 import { Resolver } from './resolver.ts';
@@ -56,7 +54,7 @@ export interface EngineDeps {
   readonly store: BlobStore & { stop(): Promise<void> };
   readonly hash: PieceHash;
   /** For pieces as they arrive. */
-  readonly createHasher?: () => PieceHasher;
+  readonly createHasher: () => PieceHasher;
   /** Absent: links between hosts are plain TCP. */
   readonly tls?: PeerTls | undefined;
   readonly sources: SourceRegistry;
@@ -81,6 +79,8 @@ export interface EngineOptions {
   readonly capacityBytes: number | undefined;
   readonly schedulerAddress: string | undefined;
   readonly originReads: number;
+  /** Threads for the payload of peers; 0: none of their own. */
+  readonly workers: number;
   /** A download fails with `swarm_stalled` when nothing came in for this long. */
   readonly stallMs: number;
   /** Limits on peer traffic; absent: none. */
@@ -88,20 +88,24 @@ export interface EngineOptions {
   readonly downloadBytesPerSecond?: number | undefined;
 }
 
-/** What peers and origins share: made before the engine, which needs the port that the links listen on. */
-interface SharedTraffic {
-  readonly links: PeerLinks;
-  readonly downloadLimiter: RateLimiter;
+/** Limits on traffic, in force for peers and origins together. */
+interface Rates {
+  readonly upload: ByteRate;
+  readonly download: ByteRate;
 }
 
-/** The limiters of links and origin reads go by the time that the transport takes, which no one sets back. */
-const limiterClock: Clock = { now: () => performance.now(), sleep: (...wait) => systemClock.sleep(...wait) };
+/** What is made before the engine, which needs the port that the links listen on. */
+interface EngineParts {
+  readonly links: PeerLinks;
+  readonly rates: Rates;
+  readonly port: number;
+}
 
 export class Engine implements ControlApi {
   readonly #deps: EngineDeps;
   readonly #options: EngineOptions;
   readonly #links: PeerLinks;
-  readonly #downloadLimiter: RateLimiter;
+  readonly #downloadGate: RateGate;
   readonly #budgets: OriginBudgets;
   readonly #uploads: Uploads;
   readonly #sessions: Sessions;
@@ -118,7 +122,9 @@ export class Engine implements ControlApi {
   static async open(deps: EngineDeps, options: EngineOptions): Promise<Engine> {
     // The links need the engine to answer, the engine needs the links' port to say who it is.
     const late: { engine?: Engine } = {};
-    const downloadLimiter = new RateLimiter(options.downloadBytesPerSecond, limiterClock.now());
+    const rates: Rates = { upload: new ByteRate(), download: new ByteRate() };
+    rates.upload.set(options.uploadBytesPerSecond, nowNs());
+    rates.download.set(options.downloadBytesPerSecond, nowNs());
     const links = new PeerLinks({
       identity: deps.identity,
       logger: deps.logger,
@@ -128,24 +134,24 @@ export class Engine implements ControlApi {
         return late.engine.answer(method, body, peer, signal);
       },
       onPeerGone: (peer) => late.engine?.peerGone(peer),
+      workers: options.workers,
       createHasher: deps.createHasher,
       tls: deps.tls,
-      uploadBytesPerSecond: options.uploadBytesPerSecond,
-      downloadLimiter,
+      uploadRate: rates.upload,
+      downloadRate: rates.download,
     });
     const port = options.listen ? await links.listen(options.listen.host, options.listen.port) : 0;
-    const engine = new Engine(deps, options, { links, downloadLimiter }, port);
+    const engine = new Engine(deps, options, { links, rates, port });
     late.engine = engine;
     await engine.#scheduler.start();
     return engine;
   }
 
-  private constructor(deps: EngineDeps, options: EngineOptions, shared: SharedTraffic, port: number) {
-    const { links, downloadLimiter } = shared;
+  private constructor(deps: EngineDeps, options: EngineOptions, { links, rates, port }: EngineParts) {
     this.#deps = deps;
     this.#options = options;
     this.#links = links;
-    this.#downloadLimiter = downloadLimiter;
+    this.#downloadGate = new RateGate(rates.download);
     this.#startedMs = deps.clock.now();
     this.#self = { ...options.self, port };
     this.#budgets = new OriginBudgets(deps.clock);
@@ -212,7 +218,7 @@ export class Engine implements ControlApi {
       uploads: this.#uploads,
       scheduler: this.#scheduler,
       limits: { originReads: this.#options.originReads },
-      pace: (bytes, signal) => pace(this.#downloadLimiter, limiterClock, bytes, signal),
+      pace: async (bytes, signal) => await this.#downloadGate.pass(bytes, signal),
       budget: this.#budgets.of(originOf(snapshot.ref.endpoint)),
       invite: (seed, invited, credentials) => this.#resolver.invite(seed, invited, credentials),
       onDamage: (digest) => this.#repairs.changed(digest),

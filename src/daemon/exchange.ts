@@ -6,16 +6,13 @@ import {
   Bitfield,
   type PeerId,
   type PeerInfo,
+  type PieceProof,
   type ReaderGrant,
   type Verdict,
 } from '../core/index.ts';
+import type { PutPiece } from '../dataplane/index.ts';
 import type { RequestFailure } from '../swarm/index.ts';
-import {
-  type IncomingMessage,
-  type OutgoingMessage,
-  PeerReject,
-  type ReceivedPiece,
-} from '../transport/index.ts';
+import { type IncomingMessage, type OutgoingMessage, PeerReject } from '../transport/index.ts';
 import { complain } from './complaints.ts';
 import { offeredPieces, servablePiece } from './offers.ts';
 import type { Channel, ChannelOwner, OpenMessage } from './peer-links.ts';
@@ -30,8 +27,8 @@ export interface ExchangeHandlers {
   readonly onDiskError: (error: AnaxError) => void;
 }
 
-/** Why a received piece is not taken: its proof is nobody's or false, or its bytes are not those of the proof. */
-type Verification = 'good' | 'unknown-reader' | 'forged' | 'corrupt';
+/** Whether a piece is taken, or why not: its proof is nobody's or false, or its bytes are not those of the proof. */
+type Finding = 'good' | 'unknown-reader' | 'forged' | 'corrupt';
 
 /**
  * A neighbour that owns up to a wrong piece, and drops it, is asked on: a disk that rots is no lie. But only once, and once
@@ -233,36 +230,39 @@ export class Exchange implements ChannelOwner {
     this.#requests.get(`${peer}/${piece}`)?.abort();
   }
 
-  async #receive(channel: Channel, piece: number, cancelled: AbortSignal): Promise<void> {
+  async #receive(channel: Channel, piece: number, signal: AbortSignal): Promise<void> {
+    const { peer, link, id } = channel;
     const { sizeBytes } = this.#context.map.locate(piece);
-    const received = await channel.link.requestPiece({
-      channel: channel.id,
+    let finding = 'good' as Finding;
+    const outcome = await link.fetchPiece({
+      channel: id,
       piece,
       sizeBytes,
-      signal: cancelled,
-      onBegun: () => this.#context.feed({ kind: 'begun', peer: channel.peer, piece }),
+      signal,
+      onBegun: (proof) => {
+        this.#context.feed({ kind: 'begun', peer, piece });
+        finding = this.#judge(piece, proof);
+        return finding === 'good';
+      },
+      land: (proof, put) => this.#store(peer, piece, proof, put),
     });
-    try {
-      const finding = this.#verify(piece, received);
-      if (finding === 'good') return await this.#store(channel.peer, piece, received);
-      this.#complain(channel, piece, finding);
-      if (finding !== 'corrupt') return this.#fail(channel.peer, piece, REFUSALS[finding]);
-    } finally {
-      received.release();
-    }
-    await this.#callToAccount(channel, piece);
+    if (outcome === 'landed') return;
+    if (outcome === 'corrupt') finding = 'corrupt';
+    this.#complain(channel, piece, finding);
+    if (finding === 'corrupt') return await this.#callToAccount(channel, piece);
+    if (finding !== 'good') this.#fail(peer, piece, REFUSALS[finding]);
   }
 
   /** Another neighbour may have been quicker; the machine is told all the same, since it waits for this request. */
-  async #store(peer: PeerId, piece: number, { bytes, proof }: ReceivedPiece): Promise<void> {
-    const { counters, feed } = this.#context;
+  async #store(peer: PeerId, piece: number, proof: PieceProof, put: PutPiece): Promise<void> {
+    const { counters, feed, map } = this.#context;
     const { task, index } = locateTask(this.#context, piece);
     this.#recordOf(peer).good += 1;
     if (task.status === 'failed') return;
-    if (!task.open.held.has(index)) {
-      await task.open.write(index, bytes, proof);
-      counters.fromPeers += bytes.length;
-    }
+    await task.open.fill(index, proof, async (place) => {
+      await put(place);
+      counters.fromPeers += map.sizeOf(piece);
+    });
     feed({ kind: 'stored', piece, from: peer });
     this.#handlers.onStored(piece);
   }
@@ -284,7 +284,7 @@ export class Exchange implements ChannelOwner {
   }
 
   /** Once a peer for what its proof's signer may explain: it may be a reader that this host has not heard of. */
-  #complain({ peer, link }: Channel, piece: number, finding: Exclude<Verification, 'good'>): void {
+  #complain({ peer, link }: Channel, piece: number, finding: Finding): void {
     if (finding === 'unknown-reader' && this.#doubted.has(peer)) return;
     if (finding === 'unknown-reader') this.#doubted.add(peer);
     const message = finding === 'unknown-reader' ? 'peer served unproven bytes' : 'peer served wrong bytes';
@@ -292,12 +292,12 @@ export class Exchange implements ChannelOwner {
     deps.logger.warn(message, { peer, host: link.remote.host, piece, snapshot: snapshot.id });
   }
 
-  #verify(piece: number, { bytes, proof, digest }: ReceivedPiece): Verification {
-    const { trust, map, deps } = this.#context;
+  /** Whether the proof of a piece that begins to come can be believed. That the bytes have its digest is for the link. */
+  #judge(piece: number, proof: PieceProof): Finding {
+    const { trust, map } = this.#context;
     const { blob, index } = map.locate(piece);
     if (!trust.isReader(proof.signer)) return 'unknown-reader';
-    if (!trust.vouchesForPiece(blob, index, proof)) return 'forged';
-    return Buffer.compare(digest ?? deps.hash(bytes), proof.digest) === 0 ? 'good' : 'corrupt';
+    return trust.vouchesForPiece(blob, index, proof) ? 'good' : 'forged';
   }
 
   #explainFailure(peer: PeerId, piece: number, error: unknown, cancelled: AbortSignal): void {

@@ -1,6 +1,6 @@
 // What this host can give in one swarm: held pieces with a proof that the other members can check.
 
-import { Bitfield, hasCode, type PieceProof, signPiece } from '../core/index.ts';
+import { Bitfield, type PieceProof, signPiece } from '../core/index.ts';
 import type { BlobTask } from './blob-task.ts';
 import { isReader, locateTask, type SwarmContext } from './swarm-context.ts';
 import type { ServablePiece } from './uploads.ts';
@@ -45,23 +45,9 @@ export function servablePiece(context: SwarmContext, piece: number): ServablePie
   return {
     sizeBytes: context.map.locate(piece).sizeBytes,
     proof,
-    read: (offset, target) => readOrReport(context, task, index, offset, target),
+    span: () => task.open.span(index),
+    onDamage: () => context.run(context.deps.onDamage(task.open.spec.digest)),
   };
-}
-
-async function readOrReport(
-  context: SwarmContext,
-  task: BlobTask,
-  index: number,
-  offset: number,
-  target: Uint8Array,
-): Promise<void> {
-  try {
-    await task.open.read(index, offset, target);
-  } catch (error) {
-    if (hasCode(error, 'piece_corrupt')) context.run(context.deps.onDamage(task.open.spec.digest));
-    throw error;
-  }
 }
 
 function ownProof(context: SwarmContext, task: BlobTask, index: number): PieceProof | undefined {

@@ -151,6 +151,7 @@ async function assemble(
       capacityBytes: config.capacityBytes,
       schedulerAddress: config.scheduler,
       originReads: config.originConnections,
+      workers: listens ? config.workers : 0,
       // An origin may ask everybody to wait this long; only then has nothing moved for too long.
       stallMs: config.retryWaitMs + STALL_MS,
       uploadBytesPerSecond: config.uploadBytesPerSecond,

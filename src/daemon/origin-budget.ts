@@ -3,8 +3,8 @@
 
 import { abortable, type Clock } from '../core/index.ts';
 import type { OriginShare } from '../scheduler-server/index.ts';
-import { RateLimiter } from '../transport/index.ts';
-import { pace } from './pace.ts';
+import { ByteRate } from '../transport/index.ts';
+import { nanoseconds, pace } from './pace.ts';
 
 /** Who waits for a time looks again so often: the share may change meanwhile. */
 const LOOK_MS = 1_000;
@@ -14,7 +14,7 @@ const MAX_ORIGINS = 1_000;
 
 export class OriginBudget {
   readonly #clock: Clock;
-  readonly #limiter: RateLimiter;
+  readonly #rate = new ByteRate();
   #connections = Number.POSITIVE_INFINITY;
   #requestsPerMinute = Number.POSITIVE_INFINITY;
   #running = 0;
@@ -24,7 +24,6 @@ export class OriginBudget {
 
   constructor(clock: Clock) {
     this.#clock = clock;
-    this.#limiter = new RateLimiter(undefined, clock.now());
   }
 
   set({ connections, bytesPerSecond, requestsPerMinute, pauseMs }: OriginShare): void {
@@ -32,7 +31,7 @@ export class OriginBudget {
     this.#connections = connections ?? Number.POSITIVE_INFINITY;
     this.#requestsPerMinute = requestsPerMinute ?? Number.POSITIVE_INFINITY;
     this.#nextRequestAtMs = Math.min(this.#nextRequestAtMs, nowMs + MINUTE_MS / this.#requestsPerMinute);
-    this.#limiter.setRate(bytesPerSecond, nowMs);
+    this.#rate.set(bytesPerSecond, nanoseconds(this.#clock));
     this.#pausedUntilMs = nowMs + pauseMs;
     this.#change();
   }
@@ -64,7 +63,7 @@ export class OriginBudget {
 
   /** Waits until bytes that were taken fit the rate. */
   async pace(bytes: number, signal: AbortSignal): Promise<void> {
-    await pace(this.#limiter, this.#clock, bytes, signal);
+    await pace(this.#rate, this.#clock, bytes, signal);
   }
 }
 

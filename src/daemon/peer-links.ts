@@ -1,37 +1,27 @@
 // The links of this host to other daemons, one a pair where possible: dials, accepts, keeps them by peer id, and hands
 // what arrives to the swarm that its channel belongs to.
 
+import { AnaxError, abortable, hasCode, type PeerId, type PeerInfo, type SnapshotId } from '../core/index.ts';
 import {
-  AnaxError,
-  abortable,
-  hasCode,
-  type Identity,
-  type Logger,
-  type PeerId,
-  type PeerInfo,
-  type PieceHasher,
-  type SnapshotId,
-} from '../core/index.ts';
-import {
-  type IncomingMessage,
-  type LinkEnd,
-  type LinkHandlers,
-  type PeerLink,
-  type PeerTls,
-  PeerTransport,
-  RateLimiter,
-} from '../transport/index.ts';
+  type DataLink,
+  type DataLinkHandlers,
+  DataPlane,
+  type DataPlaneOptions,
+} from '../dataplane/index.ts';
+import type { IncomingMessage, LinkEnd } from '../transport/index.ts';
 
 /** The remote asks for a channel. */
 export type OpenMessage = Extract<IncomingMessage, { kind: 'open' }>;
 
+/** Links of this host; beyond it new ones are closed. */
+const MAX_LINKS = 1024;
 /** Links with one remote address: several daemons may stand behind one, as on a test machine or behind NAT. */
 const MAX_LINKS_PER_HOST = 256;
 
 /** One channel of one link, as a swarm sees it. */
 export interface Channel {
   readonly peer: PeerId;
-  readonly link: PeerLink;
+  readonly link: DataLink;
   readonly id: number;
 }
 
@@ -50,52 +40,39 @@ export type CallHandler = (
   signal: AbortSignal,
 ) => Promise<Uint8Array>;
 
-export interface PeerLinksOptions {
-  readonly identity: Identity;
-  readonly logger: Logger;
+export interface PeerLinksOptions
+  extends Pick<
+    DataPlaneOptions,
+    'identity' | 'logger' | 'workers' | 'createHasher' | 'tls' | 'uploadRate' | 'downloadRate'
+  > {
   /** Finds (or wakes) the swarm that a remote asks for; `undefined` where this host has no part in it. */
   readonly ownerOf: (snapshot: SnapshotId) => Promise<ChannelOwner | undefined>;
   /** Answers the calls of other daemons. */
   readonly call: CallHandler;
   readonly onPeerGone: (peer: PeerId) => void;
-  /** Bytes per second over all links; absent: no limit. */
-  readonly uploadBytesPerSecond?: number | undefined;
-  /** Shared with the reads of the origin, in the time of `performance.now`; absent: no limit. */
-  readonly downloadLimiter?: RateLimiter;
-  /** Hashes pieces as they arrive; absent: whoever gets them does. */
-  readonly createHasher?: (() => PieceHasher) | undefined;
-  /** Absent: links are plain TCP. */
-  readonly tls?: PeerTls | undefined;
 }
 
 export class PeerLinks {
   readonly #options: PeerLinksOptions;
-  readonly #links = new Map<PeerId, PeerLink>();
-  readonly #dials = new Map<PeerId, Promise<PeerLink>>();
-  readonly #owners = new Map<PeerLink, Map<number, { owner: ChannelOwner; channel: Channel }>>();
+  readonly #links = new Map<PeerId, DataLink>();
+  readonly #dials = new Map<PeerId, Promise<DataLink>>();
+  readonly #owners = new Map<DataLink, Map<number, { owner: ChannelOwner; channel: Channel }>>();
   readonly #banned = new Set<PeerId>();
   readonly #stopping = new AbortController();
-  readonly #transport: PeerTransport;
-  readonly #attach = (link: PeerLink): LinkHandlers => this.#adopt(link);
+  readonly #plane: DataPlane;
 
   constructor(options: PeerLinksOptions) {
     this.#options = options;
-    this.#transport = new PeerTransport({
-      identity: options.identity,
-      logger: options.logger,
-      ...(options.createHasher && { createHasher: options.createHasher }),
-      ...(options.tls && { tls: options.tls }),
-      // Measured: with `data` events a receiver spends 0.75 CPU-s/GiB on links it accepted, with `onread` 0.28.
-      acceptedReads: 'onread',
-      limits: { maxLinksPerHost: MAX_LINKS_PER_HOST },
-      uploadLimiter: new RateLimiter(options.uploadBytesPerSecond, performance.now()),
-      ...(options.downloadLimiter && { downloadLimiter: options.downloadLimiter }),
+    this.#plane = new DataPlane({
+      ...options,
+      limits: { maxLinks: MAX_LINKS, maxLinksPerHost: MAX_LINKS_PER_HOST },
+      attach: (link) => this.#adopt(link),
     });
   }
 
   /** Accepts links; returns the port. */
   async listen(host: string, port: number): Promise<number> {
-    return (await this.#transport.listen({ host, port, attach: this.#attach })).port;
+    return await this.#plane.listen(host, port);
   }
 
   get count(): number {
@@ -111,7 +88,7 @@ export class PeerLinks {
   }
 
   /** The link to a peer: the one there is, or a new one. */
-  async connect(peer: PeerInfo, signal: AbortSignal): Promise<PeerLink> {
+  async connect(peer: PeerInfo, signal: AbortSignal): Promise<DataLink> {
     if (this.#banned.has(peer.id)) throw new AnaxError('peer_refused', 'the peer served wrong bytes before');
     const known = this.#links.get(peer.id);
     if (known) return known;
@@ -121,25 +98,20 @@ export class PeerLinks {
   }
 
   /** The link to a peer, if there is one. */
-  linked(peer: PeerId): PeerLink | undefined {
+  linked(peer: PeerId): DataLink | undefined {
     return this.#links.get(peer);
   }
 
-  async #dial(peer: PeerInfo): Promise<PeerLink> {
+  async #dial(peer: PeerInfo): Promise<DataLink> {
     try {
-      return await this.#transport.dial({
-        host: peer.host,
-        port: peer.port,
-        expectedPeerId: peer.id,
-        signal: this.#stopping.signal,
-        attach: this.#attach,
-      });
+      const { id: expectedPeerId, host, port } = peer;
+      return await this.#plane.dial({ host, port, expectedPeerId }, this.#stopping.signal);
     } finally {
       this.#dials.delete(peer.id);
     }
   }
 
-  #adopt(link: PeerLink): LinkHandlers {
+  #adopt(link: DataLink): DataLinkHandlers {
     const { peerId } = link.remote;
     this.#owners.set(link, new Map());
     if (!this.#links.has(peerId)) this.#links.set(peerId, link);
@@ -151,7 +123,7 @@ export class PeerLinks {
     };
   }
 
-  #lost(link: PeerLink, end: LinkEnd): void {
+  #lost(link: DataLink, end: LinkEnd): void {
     const { peerId, host } = link.remote;
     if (hasCode(end.error, 'peer_protocol') && !this.#banned.has(peerId)) {
       this.#options.logger.warn('link ended', { peer: peerId, host, by: end.by, reason: end.error.message });
@@ -168,7 +140,7 @@ export class PeerLinks {
     for (const other of this.#owners.keys()) if (other.remote.peerId === peer) this.#links.set(peer, other);
   }
 
-  #route(link: PeerLink, message: IncomingMessage): void {
+  #route(link: DataLink, message: IncomingMessage): void {
     if (message.kind === 'open') {
       void this.#open(link, message);
       return;
@@ -179,7 +151,7 @@ export class PeerLinks {
       this.#owners.get(link)?.delete(message.channel);
   }
 
-  async #open(link: PeerLink, message: OpenMessage): Promise<void> {
+  async #open(link: DataLink, message: OpenMessage): Promise<void> {
     const owner = await this.#options.ownerOf(message.snapshot).catch(() => undefined);
     const table = this.#owners.get(link);
     if (!table) return;
@@ -193,7 +165,7 @@ export class PeerLinks {
   }
 
   /** Opens a channel for a swarm; what the remote answers goes to the owner. */
-  openChannel(link: PeerLink, owner: ChannelOwner, snapshot: SnapshotId, pieceCount: number): Channel {
+  openChannel(link: DataLink, owner: ChannelOwner, snapshot: SnapshotId, pieceCount: number): Channel {
     const table = this.#owners.get(link);
     if (!table) throw new AnaxError('peer_refused', 'the link is gone');
     const id = link.open({ snapshot, pieceCount, ticket: new Uint8Array() });
@@ -216,6 +188,6 @@ export class PeerLinks {
 
   async stop(): Promise<void> {
     this.#stopping.abort();
-    await this.#transport.stop();
+    await this.#plane.stop();
   }
 }

@@ -11,10 +11,12 @@ import {
   type StoredSnapshot,
   silentLogger,
 } from '../core/index.ts';
+import { loadPieceHash } from '../hashing/index.ts';
 import type { SchedulerLink } from '../scheduler-server/index.ts';
 import { FAKE_COMMIT, FAKE_REF, FakeSource } from '../testing/fake-source/index.ts';
 import { MemoryBlobStore, putBlob } from '../testing/memory-store/index.ts';
 import { createFakeClock } from '../testing/source-conformance/fake-clock.ts';
+import { ByteRate } from '../transport/index.ts';
 import { PeerLinks } from './peer-links.ts';
 import { type ResolveRequest, Resolver } from './resolver.ts';
 
@@ -54,6 +56,10 @@ async function hostOf(
       return late.resolver.answer(...call);
     },
     onPeerGone: () => undefined,
+    workers: 0,
+    createHasher: (await loadPieceHash()).createHasher,
+    uploadRate: new ByteRate(),
+    downloadRate: new ByteRate(),
   });
   const info = infoOf(identity, await links.listen('127.0.0.1', 0));
   const stopping = new AbortController();

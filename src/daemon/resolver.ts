@@ -28,9 +28,10 @@ import {
   type Source,
   type StoredSnapshot,
 } from '../core/index.ts';
+import type { DataLink } from '../dataplane/index.ts';
 import { createPathFilter } from '../rpc/index.ts';
 import type { SchedulerLink } from '../scheduler-server/index.ts';
-import type { CallOptions, PeerLink } from '../transport/index.ts';
+import type { CallOptions } from '../transport/index.ts';
 import { readJson, writeJson } from './call-body.ts';
 import type { PeerLinks } from './peer-links.ts';
 import { credentialsFingerprint, type PathFilters, refKeyOf } from './ref-key.ts';
@@ -242,13 +243,13 @@ export class Resolver {
     return { signal, timeoutMs: RESOLVE_TIMEOUT_MS, maxAnswerBytes: MAX_ANSWER_BYTES };
   }
 
-  async #sealingKeyOf(peer: PeerId, link: PeerLink, options: CallOptions): Promise<Uint8Array> {
+  async #sealingKeyOf(peer: PeerId, link: DataLink, options: CallOptions): Promise<Uint8Array> {
     const sealingKey = this.#sealingKeys.get(peer) ?? (await link.call('sealing-key', EMPTY, options));
     this.#sealingKeys.set(peer, sealingKey);
     return sealingKey;
   }
 
-  async #manifestFrom(link: PeerLink, id: SnapshotId, options: CallOptions): Promise<Manifest> {
+  async #manifestFrom(link: DataLink, id: SnapshotId, options: CallOptions): Promise<Manifest> {
     const known = this.#deps.store.snapshot(id);
     if (known) return known.manifest;
     const manifestOptions = { ...options, maxAnswerBytes: MAX_MANIFEST_BYTES };

@@ -9,11 +9,13 @@ import {
   type StoredSnapshot,
   silentLogger,
 } from '../core/index.ts';
+import { loadPieceHash } from '../hashing/index.ts';
 import { createLocalScheduler } from '../scheduler-server/index.ts';
 import { systemClock } from '../system/index.ts';
 import { FakeSource } from '../testing/fake-source/index.ts';
 import { MemoryBlobStore } from '../testing/memory-store/index.ts';
 import { testPieceHash } from '../testing/store-conformance/index.ts';
+import { ByteRate } from '../transport/index.ts';
 import { OriginBudget } from './origin-budget.ts';
 import { PeerLinks } from './peer-links.ts';
 import { Sessions } from './sessions.ts';
@@ -36,6 +38,10 @@ export async function hostOf(
     ownerOf: async () => undefined,
     call: async () => new Uint8Array(),
     onPeerGone: () => undefined,
+    workers: 0,
+    createHasher: (await loadPieceHash()).createHasher,
+    uploadRate: new ByteRate(),
+    downloadRate: new ByteRate(),
   });
   const common = { identity, clock: systemClock, random: Math.random };
   const scheduler = createLocalScheduler({ ...common, self: infoOf(identity), tickMs: 20 });

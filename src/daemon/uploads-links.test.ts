@@ -1,9 +1,21 @@
 // Serving over real links: children that take nothing among many that do.
 
 import assert from 'node:assert/strict';
+import { ftruncateSync, writeSync } from 'node:fs';
 import { test } from 'node:test';
-import { createIdentity, KiB, MiB, type PeerId, type SnapshotId, silentLogger } from '../core/index.ts';
-import { type PeerLink, PeerTransport, RateLimiter } from '../transport/index.ts';
+import {
+  createIdentity,
+  KiB,
+  MiB,
+  type PeerId,
+  type PieceHasher,
+  type SnapshotId,
+  silentLogger,
+} from '../core/index.ts';
+import { type DataLink, DataPlane } from '../dataplane/index.ts';
+import { loadPieceHash } from '../hashing/index.ts';
+import { borrowFile } from '../testing/memory-store/index.ts';
+import { ByteRate, nowNs, PeerTransport } from '../transport/index.ts';
 import { Uploads } from './uploads.ts';
 
 const SNAPSHOT = 'ab'.repeat(32) as SnapshotId;
@@ -15,18 +27,35 @@ const SMALL_BYTES = 64 * KiB;
 
 class Parent {
   readonly uploads = new Uploads(silentLogger);
-  readonly transport = new PeerTransport({
-    identity: createIdentity(),
-    // What is stalled is found quickly, and given up long after this test.
-    limits: { maxLinksPerHost: 64, stalledAfterMs: 50, writeStallMs: 60_000, scarceStallMs: 60_000 },
-  });
+  readonly identity = createIdentity();
+  readonly #file = borrowFile();
+  readonly plane: DataPlane;
 
-  async listen(): Promise<number> {
-    const attach = (link: PeerLink) => this.#attach(link);
-    return (await this.transport.listen({ host: '127.0.0.1', port: 0, attach })).port;
+  constructor(createHasher: () => PieceHasher) {
+    this.plane = new DataPlane({
+      identity: this.identity,
+      logger: silentLogger,
+      workers: 0,
+      createHasher,
+      // What is stalled is found quickly, and given up long after this test.
+      limits: {
+        maxLinks: 1024,
+        maxLinksPerHost: 64,
+        stalledAfterMs: 50,
+        writeStallMs: 60_000,
+        scarceStallMs: 60_000,
+      },
+      uploadRate: new ByteRate(),
+      downloadRate: new ByteRate(),
+      attach: (link) => this.#attach(link),
+    });
+    for (let piece = 0; piece < PIECES - 1; piece += 1) {
+      writeSync(this.#file.fd, Buffer.alloc(SMALL_BYTES, piece), 0, SMALL_BYTES, piece * SMALL_BYTES);
+    }
+    ftruncateSync(this.#file.fd, PIECES * SMALL_BYTES + LARGE_BYTES);
   }
 
-  #attach(link: PeerLink) {
+  #attach(link: DataLink) {
     const { peerId: peer } = link.remote;
     return {
       onMessage: (message: { kind: string; channel: number; piece?: number }) => {
@@ -34,21 +63,26 @@ class Parent {
         if (kind === 'open') link.send({ kind: 'opened', channel, bitfield: new Uint8Array(2) });
         if (kind !== 'request') return;
         const sizeBytes = piece === PIECES - 1 ? LARGE_BYTES : SMALL_BYTES;
-        const read = async (_offset: number, target: Uint8Array): Promise<void> => void target.fill(piece);
-        const source = { sizeBytes, proof: PROOF, read };
+        const place = { fd: this.#file.fd, offsetBytes: piece * SMALL_BYTES, release: () => undefined };
+        const source = { sizeBytes, proof: PROOF, span: () => place, onDamage: () => undefined };
         const demand = { heldCount: 0, copies: () => 1 };
         this.uploads.ask({ ...demand, peer, channel, snapshot: SNAPSHOT, piece, sizeBytes, link, source });
       },
       onCall: async () => new Uint8Array(),
     };
   }
+
+  async stop(): Promise<void> {
+    await this.plane.stop();
+    this.#file.release();
+  }
 }
 
 /** A child that dialled the parent and has a channel. */
-async function dial(port: number, limiter?: RateLimiter) {
+async function dial(port: number, downloadRate?: ByteRate) {
   const transport = new PeerTransport({
     identity: createIdentity(),
-    ...(limiter && { downloadLimiter: limiter }),
+    ...(downloadRate && { downloadRate }),
   });
   const opened = Promise.withResolvers<void>();
   const attach = () => ({ onMessage: () => opened.resolve(), onCall: async () => new Uint8Array() });
@@ -59,9 +93,10 @@ async function dial(port: number, limiter?: RateLimiter) {
 }
 
 test('of 50 children six take nothing, more than are served at once: the others get everything', async () => {
-  const parent = new Parent();
-  const port = await parent.listen();
-  const toNothing = new RateLimiter(1, performance.now());
+  const parent = new Parent((await loadPieceHash()).createHasher);
+  const port = await parent.plane.listen('127.0.0.1', 0);
+  const toNothing = new ByteRate();
+  toNothing.set(1, nowNs());
   const stalled = await Promise.all(Array.from({ length: 6 }, () => dial(port, toNothing)));
   const others = await Promise.all(Array.from({ length: 44 }, () => dial(port)));
   let stalledEnded = 0;
@@ -69,7 +104,7 @@ test('of 50 children six take nothing, more than are served at once: the others 
     const onEnd = (): void => {
       stalledEnded += 1;
     };
-    const begun = new Promise<void>((onBegun) => {
+    const begun = new Promise<unknown>((onBegun) => {
       const request = { channel, piece: PIECES - 1, sizeBytes: LARGE_BYTES, onBegun };
       link.requestPiece(request).then(onEnd, onEnd);
     });
@@ -86,6 +121,6 @@ test('of 50 children six take nothing, more than are served at once: the others 
   );
   assert.equal(stalledEnded, 0, 'they were stalled all the time');
   assert.equal(parent.uploads.bytesSent, 44 * (PIECES - 1) * SMALL_BYTES);
-  await parent.transport.stop();
+  await parent.stop();
   await Promise.all([...stalled, ...others].map(({ transport }) => transport.stop()));
 });

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { AnaxError, type PeerId, type SnapshotId, silentLogger } from '../core/index.ts';
-import type { OutgoingMessage, PeerLink, PieceToSend } from '../transport/index.ts';
+import { AnaxError, type PeerId, type PieceSpan, type SnapshotId, silentLogger } from '../core/index.ts';
+import type { DataLink, PieceToServe } from '../dataplane/index.ts';
+import type { OutgoingMessage } from '../transport/index.ts';
 import { Uploads } from './uploads.ts';
 
 const SNAPSHOT = 'ab'.repeat(32) as SnapshotId;
@@ -17,15 +18,28 @@ class FakeLink {
     this.said.push(message);
   }
 
-  async sendPiece({ piece, read, onStalled }: PieceToSend): Promise<void> {
-    await read?.(0, Buffer.alloc(10));
+  async servePiece({ piece, onStalled }: PieceToServe): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.sending.push({ piece, done: resolve, fail: reject, stall: () => onStalled?.() });
     await promise;
   }
 }
 
-function ask(uploads: Uploads, link: FakeLink, peer: string, piece: number): void {
+/** What happened to the places of pieces. */
+const places = { lent: 0, released: 0, damaged: 0 };
+
+function placeOf(offsetBytes: number): PieceSpan {
+  places.lent += 1;
+  return { fd: 0, offsetBytes, release: () => void (places.released += 1) };
+}
+
+function ask(
+  uploads: Uploads,
+  link: FakeLink,
+  peer: string,
+  piece: number,
+  span: () => PieceSpan = () => placeOf(piece),
+): void {
   uploads.ask({
     peer: peer as PeerId,
     channel: 1,
@@ -34,8 +48,8 @@ function ask(uploads: Uploads, link: FakeLink, peer: string, piece: number): voi
     sizeBytes: 10,
     heldCount: 0,
     copies: () => 1,
-    link: link as unknown as PeerLink,
-    source: { sizeBytes: 10, proof: PROOF, read: async (_offset, target) => void target.fill(piece) },
+    link: link as unknown as DataLink,
+    source: { sizeBytes: 10, proof: PROOF, span, onDamage: () => void (places.damaged += 1) },
   });
 }
 
@@ -120,4 +134,36 @@ test('what was taken back, or asked by a child that left, is not sent', async ()
     [1, 3],
   );
   assert.equal(other.sending.length, 1);
+});
+
+test('a place is given back after a send, whatever became of it, and damage is told', async () => {
+  Object.assign(places, { lent: 0, released: 0, damaged: 0 });
+  const uploads = new Uploads(silentLogger);
+  const link = new FakeLink();
+  for (const piece of [1, 2, 3]) ask(uploads, link, 'a', piece);
+  await settle();
+  assert.deepEqual(places, { lent: 1, released: 0, damaged: 0 });
+  link.sending[0]?.done();
+  await settle();
+  link.sending[1]?.fail(new AnaxError('network_unreachable'));
+  await settle();
+  assert.deepEqual(places, { lent: 3, released: 2, damaged: 0 });
+  link.sending[2]?.fail(new AnaxError('piece_corrupt'));
+  await settle();
+  assert.deepEqual(places, { lent: 3, released: 3, damaged: 1 });
+});
+
+test('a piece that is not held any more when its turn comes is refused', async () => {
+  const uploads = new Uploads(silentLogger);
+  const link = new FakeLink();
+  ask(uploads, link, 'a', 1, () => {
+    throw new AnaxError('blob_not_found');
+  });
+  ask(uploads, link, 'a', 2);
+  await settle();
+  assert.deepEqual(link.said, [{ kind: 'reject', channel: 1, piece: 1, code: 'not-held', retryAfterMs: 0 }]);
+  assert.deepEqual(
+    link.sending.map(({ piece }) => piece),
+    [2],
+  );
 });

@@ -1,6 +1,14 @@
 // What this host gives to others: carries out the upload queue's decisions over the links.
 
-import { AnaxError, type Logger, type PeerId, type PieceProof } from '../core/index.ts';
+import {
+  hasCode,
+  type Logger,
+  type PeerId,
+  type PieceProof,
+  type PieceSpan,
+  toAnaxError,
+} from '../core/index.ts';
+import type { DataLink } from '../dataplane/index.ts';
 import {
   addWish,
   createUploadQueue,
@@ -12,17 +20,19 @@ import {
   type UploadQueue,
   type Wish,
 } from '../swarm/index.ts';
-import type { PeerLink } from '../transport/index.ts';
 
 /** A held piece that may be given on. */
 export interface ServablePiece {
   readonly sizeBytes: number;
   readonly proof: PieceProof;
-  read(offset: number, target: Uint8Array): Promise<void>;
+  /** Where it is now. Throws where it is not held any more. Release it. */
+  span(): PieceSpan;
+  /** Its file is not what was stored. */
+  onDamage(): void;
 }
 
 interface Asked extends Wish {
-  readonly link: PeerLink;
+  readonly link: DataLink;
   readonly source: ServablePiece;
   /** How many neighbours hold the piece now. */
   readonly copies: () => number;
@@ -66,28 +76,38 @@ export class Uploads {
   }
 
   async #serve(wish: Asked): Promise<void> {
-    const { peer, link, channel, piece, source } = wish;
+    const { peer, piece, source } = wish;
     let isSent = false;
     try {
-      await link.sendPiece({
-        channel,
-        piece,
-        sizeBytes: source.sizeBytes,
-        proof: source.proof,
-        read: (offset, target) => source.read(offset, target),
-        onStalled: () => {
-          stallServe(this.#queue, peer);
-          this.#pump();
-        },
-      });
+      await this.#send(wish);
       isSent = true;
       this.bytesSent += source.sizeBytes;
     } catch (error) {
-      const code = error instanceof AnaxError ? error.code : String(error);
-      this.#logger.debug('piece not sent', { peer, piece, code });
+      if (hasCode(error, 'piece_corrupt')) source.onDamage();
+      this.#logger.debug('piece not sent', { peer, piece, code: toAnaxError(error).code });
     } finally {
       endServe(this.#queue, wish, isSent);
       this.#pump();
+    }
+  }
+
+  async #send({ peer, link, channel, piece, source }: Asked): Promise<void> {
+    const { sizeBytes, proof } = source;
+    let place: PieceSpan;
+    try {
+      place = source.span();
+    } catch (error) {
+      link.send({ kind: 'reject', channel, piece, code: 'not-held', retryAfterMs: 0 });
+      throw error;
+    }
+    try {
+      const onStalled = (): void => {
+        stallServe(this.#queue, peer);
+        this.#pump();
+      };
+      await link.servePiece({ channel, piece, sizeBytes, proof, place, onStalled });
+    } finally {
+      place.release();
     }
   }
 }

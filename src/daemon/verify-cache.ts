@@ -11,9 +11,9 @@ import {
   type StoredBlob,
 } from '../core/index.ts';
 import type { VerifyEvent, VerifyRequest } from '../rpc/index.ts';
-import { RateLimiter } from '../transport/index.ts';
+import { ByteRate } from '../transport/index.ts';
 import { namesIn, selectBlobs } from './cache-control.ts';
-import { pace } from './pace.ts';
+import { nanoseconds, pace } from './pace.ts';
 import { checkPiece } from './piece-check.ts';
 import type { RepairOutcome, Repairs } from './repairs.ts';
 
@@ -43,7 +43,9 @@ export async function* verifyCache(
 ): AsyncGenerator<VerifyEvent> {
   const blobs = selectBlobs(deps.store, target);
   const totalBytes = blobs.reduce((sum, { heldBytes }) => sum + heldBytes, 0);
-  const scrub = new Scrub(deps, new RateLimiter(bytesPerSecond, deps.clock.now()), signal);
+  const rate = new ByteRate();
+  rate.set(bytesPerSecond, nanoseconds(deps.clock));
+  const scrub = new Scrub(deps, rate, signal);
   const ended = new AbortController();
   const repairs: Repair[] = [];
   let badBlobs = 0;
@@ -91,15 +93,15 @@ async function* tellRepairs(repairs: readonly Repair[]): AsyncGenerator<VerifyEv
 
 class Scrub {
   readonly #deps: VerifyDeps;
-  readonly #limiter: RateLimiter;
+  readonly #rate: ByteRate;
   readonly #signal: AbortSignal;
   #toldAtMs: number;
   /** Read so far. */
   bytes = 0;
 
-  constructor(deps: VerifyDeps, limiter: RateLimiter, signal: AbortSignal) {
+  constructor(deps: VerifyDeps, rate: ByteRate, signal: AbortSignal) {
     this.#deps = deps;
-    this.#limiter = limiter;
+    this.#rate = rate;
     this.#signal = signal;
     this.#toldAtMs = deps.clock.now();
   }
@@ -134,7 +136,7 @@ class Scrub {
       const size = pieceSize(spec, index);
       this.bytes += size;
       if (this.#isTimeToTell()) yield progress();
-      await pace(this.#limiter, this.#deps.clock, size, this.#signal);
+      await pace(this.#rate, this.#deps.clock, size, this.#signal);
     }
     if (bad.length > 0) await open.drop(bad);
     return lost + bad.length;

@@ -44,13 +44,13 @@ export class ChannelTable {
     return known?.state === 'open' ? known.pieceCount : undefined;
   }
 
-  /** A number for a channel that we ask for. Throws `limit_exceeded`. */
-  openOwn(pieceCount: number): number {
-    if (this.#channels.size >= this.#maxChannels || this.#nextOwn >= CHANNEL_END) {
+  /** Notes a channel that we ask for, and returns its number: the one asked for, or the next. Throws `limit_exceeded`. */
+  openOwn(pieceCount: number, channel = this.#nextOwn): number {
+    assert(channel >= this.#nextOwn && (channel & 1) === this.#ownParity, 'numbers of channels rise');
+    if (this.#channels.size >= this.#maxChannels || channel >= CHANNEL_END) {
       throw new AnaxError('limit_exceeded', `a link has ${this.#maxChannels} channels at most`);
     }
-    const channel = this.#nextOwn;
-    this.#nextOwn += 2;
+    this.#nextOwn = channel + 2;
     this.#channels.set(channel, { pieceCount, state: 'asking' });
     return channel;
   }

@@ -1,5 +1,7 @@
 // The framed peer protocol on TCP (docs/PROTOCOL.md): links between daemons that carry swarms, pieces and calls.
 
+export { BufferPool } from './buffer-pool.ts';
+export { ByteRate } from './byte-rate.ts';
 export type { CallOptions } from './call-client.ts';
 export type { CallHandler } from './call-server.ts';
 export type { LinkLimits } from './limits.ts';
@@ -31,5 +33,5 @@ export {
 } from './peer-transport.ts';
 export type { PieceRequest, ReceivedPiece } from './piece-receiver.ts';
 export type { PieceToSend } from './piece-step.ts';
-export { RateLimiter } from './rate-limiter.ts';
+export { nowNs, RateGate } from './rate-gate.ts';
 export type { AcceptedReads } from './socket.ts';

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MiB, signReaderGrant, signVerdict } from '../core/index.ts';
 import { BufferPool } from './buffer-pool.ts';
+import { ByteRate } from './byte-rate.ts';
 import {
   contentOf,
   type LinkPair,
@@ -16,7 +17,7 @@ import {
 import { MAX_HAVE_PIECES } from './limits.ts';
 import { PeerReject } from './messages.ts';
 import type { PeerLink } from './peer-link.ts';
-import { RateLimiter } from './rate-limiter.ts';
+import { nowNs } from './rate-gate.ts';
 
 function channelOf(pair: LinkPair): Promise<number> {
   return openChannel(pair.dialer, pair.dialled, pair.acceptor, pair.accepted);
@@ -304,12 +305,11 @@ test('a request that is cancelled while it waits for a buffer lets the link go o
 });
 
 test('rates are kept in both directions', async () => {
-  const rate = 20 * MiB;
-  const limiters = { uploadLimiter: new RateLimiter(rate, performance.now()) };
-  const downloads = { downloadLimiter: new RateLimiter(rate, performance.now()) };
+  const [uploadRate, downloadRate] = [new ByteRate(), new ByteRate()];
+  for (const rate of [uploadRate, downloadRate]) rate.set(20 * MiB, nowNs());
   for (const [dialling, accepting] of [
-    [{}, limiters],
-    [downloads, {}],
+    [{}, { uploadRate }],
+    [{ downloadRate }, {}],
   ] as const) {
     await using pair = await linkPair(dialling, accepting);
     const channel = await channelOf(pair);

@@ -190,9 +190,9 @@ export class Link implements PeerLink {
 
   // --- for the owner
 
-  open({ snapshot, pieceCount, ticket }: ChannelOpening): number {
+  open({ snapshot, pieceCount, ticket, channel: asked }: ChannelOpening): number {
     if (this.#end) throw this.#end.error;
-    const channel = this.#channels.openOwn(pieceCount);
+    const channel = this.#channels.openOwn(pieceCount, asked);
     this.#send({ kind: 'open', channel, snapshot, pieceCount, ticket });
     return channel;
   }

@@ -50,6 +50,8 @@ export interface LinkHandlers {
 export type AttachLink = (link: PeerLink) => LinkHandlers;
 
 export interface ChannelOpening {
+  /** The number; default the next one. Of an owner who counts them himself: even for the dialer, odd, rising. */
+  readonly channel?: number;
   readonly snapshot: SnapshotId;
   readonly pieceCount: number;
   /** At most 1 KiB. */

@@ -36,7 +36,8 @@ const POLL_MS = 10_000;
 const TICKET_KEY_BYTES = 48;
 
 export class PeerTls {
-  readonly #files: TlsFiles;
+  /** For another thread to load. */
+  readonly files: TlsFiles;
   readonly #logger: Logger;
   readonly #timer: NodeJS.Timeout;
   readonly #listeners = new Set<() => void>();
@@ -51,7 +52,7 @@ export class PeerTls {
   }
 
   private constructor(files: TlsFiles, options: PeerTlsOptions, material: TlsMaterial, stamp: string) {
-    this.#files = files;
+    this.files = files;
     this.#logger = options.logger ?? silentLogger;
     this.#material = material;
     this.#context = toContext(material);
@@ -82,9 +83,9 @@ export class PeerTls {
    */
   async reload(): Promise<boolean> {
     try {
-      const stamp = await stampOf(this.#files);
+      const stamp = await stampOf(this.files);
       if (stamp === this.#stamp) return false;
-      const material = await readMaterial(this.#files);
+      const material = await readMaterial(this.files);
       this.#context = toContext(material);
       this.#material = material;
       this.#stamp = stamp;
@@ -92,7 +93,7 @@ export class PeerTls {
       this.#logger.error('the changed certificate is not taken', { error: String(error) });
       return false;
     }
-    this.#logger.info('the certificate was read again', { cert: this.#files.cert });
+    this.#logger.info('the certificate was read again', { cert: this.files.cert });
     this.#warnOfExpiry();
     for (const listener of this.#listeners) listener();
     return true;
@@ -101,7 +102,7 @@ export class PeerTls {
   #warnOfExpiry(): void {
     const { validTo, validToDate } = new X509Certificate(this.#material.cert);
     if (validToDate.getTime() > Date.now()) return;
-    this.#logger.warn("this host's certificate has expired", { cert: this.#files.cert, validTo });
+    this.#logger.warn("this host's certificate has expired", { cert: this.files.cert, validTo });
   }
 
   stop(): void {

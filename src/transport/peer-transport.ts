@@ -17,6 +17,7 @@ import {
   silentLogger,
 } from '../core/index.ts';
 import { BufferPool } from './buffer-pool.ts';
+import { ByteRate } from './byte-rate.ts';
 import { encodeMessage } from './codec.ts';
 import { dialSocket } from './dial.ts';
 import { defaultLinkLimits, type LinkLimits } from './limits.ts';
@@ -26,7 +27,6 @@ import type { GoodbyeCode } from './messages.ts';
 import type { AttachLink, PeerLink } from './peer-link.ts';
 import type { PeerTls } from './peer-tls.ts';
 import { RateGate } from './rate-gate.ts';
-import type { RateLimiter } from './rate-limiter.ts';
 import { type AcceptedReads, createSocketServer, readAccepted } from './socket.ts';
 import { StreamReader } from './stream-reader.ts';
 import { bindingOf, createTlsServer, TlsSessions } from './tls-sockets.ts';
@@ -48,8 +48,8 @@ export interface PeerTransportOptions {
   /** For pieces that leave. Default: 32 MiB. */
   readonly sendPool?: BufferPool;
   /** Both limit piece payload, over all links. Default: none. */
-  readonly uploadLimiter?: RateLimiter;
-  readonly downloadLimiter?: RateLimiter;
+  readonly uploadRate?: ByteRate;
+  readonly downloadRate?: ByteRate;
   /** All links are TLS links, and those without are refused. Whoever loaded it stops it. Default: none are. */
   readonly tls?: PeerTls;
   /** How accepted sockets are read, see `socket.ts`. Default `data`. */
@@ -101,8 +101,8 @@ export class PeerTransport {
       createHasher: options.createHasher,
       receivePool: options.receivePool ?? new BufferPool(),
       sendPool: options.sendPool ?? new BufferPool(DEFAULT_SEND_POOL_BYTES),
-      uploadGate: new RateGate(options.uploadLimiter),
-      downloadGate: new RateGate(options.downloadLimiter),
+      uploadGate: new RateGate(options.uploadRate ?? new ByteRate()),
+      downloadGate: new RateGate(options.downloadRate ?? new ByteRate()),
     };
     this.#counts = new LinkCounts(this.#resources.limits);
     const { tls: peerTls } = options;

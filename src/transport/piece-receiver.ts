@@ -29,8 +29,8 @@ export interface PieceRequest extends PieceId {
   readonly sizeBytes: number;
   /** Aborting cancels at the remote; the promise rejects with the signal's reason at once. */
   readonly signal?: AbortSignal;
-  /** Called when the piece begins to come. */
-  readonly onBegun?: () => void;
+  /** Called when the piece begins to come; its proof comes first. */
+  readonly onBegun?: (proof: PieceProof) => void;
 }
 
 /** A piece as it came, not verified. Whoever gets it must call `release` when done with `bytes`. */
@@ -151,7 +151,7 @@ export class PieceReceiver {
     this.#arriving = arriving;
     this.lastProgressAtMs = nowMs;
     if (!expectation.waiting) return undefined;
-    expectation.request.onBegun?.();
+    expectation.request.onBegun?.(message.proof);
     // The caller may have cancelled at once.
     if (!expectation.waiting) return undefined;
     arriving.lease = this.#options.pool.tryAcquire(message.sizeBytes);

@@ -1,42 +1,40 @@
-// Waiting at a rate limiter: the timers that the limiter itself does without. Its time is `performance.now`; a limiter
-// that is told any other by somebody else lets nothing pass.
+// Waiting at a rate: the clock and the timers that the rate itself does without.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { RateLimiter } from './rate-limiter.ts';
+import type { ByteRate } from './byte-rate.ts';
 
 export class RateGate {
-  readonly #limiter: RateLimiter | undefined;
+  readonly #rate: ByteRate;
 
-  /** Open where there is no limiter. */
-  constructor(limiter: RateLimiter | undefined) {
-    this.#limiter = limiter;
+  constructor(rate: ByteRate) {
+    this.#rate = rate;
   }
 
   stepBytes(maxBytes: number): number {
-    return this.#limiter?.stepBytes(maxBytes) ?? maxBytes;
+    return this.#rate.stepBytes(maxBytes);
   }
 
   /** `undefined` where the bytes may pass at once; else a promise of when. Rejects with the signal's reason. */
   pass(bytes: number, signal: AbortSignal): Promise<void> | undefined {
-    const limiter = this.#limiter;
-    if (!limiter) return undefined;
-    const position = limiter.book(bytes, performance.now());
-    const waitMs = limiter.waitMs(position, performance.now());
-    return waitMs === 0 ? undefined : wait(limiter, position, waitMs, signal);
+    if (this.#rate.bytesPerSecond === undefined) return undefined;
+    const turn = this.#rate.book(bytes, nowNs());
+    return this.#rate.waitMs(turn, nowNs()) === 0 ? undefined : this.#wait(bytes, turn, signal);
+  }
+
+  async #wait(bytes: number, first: ReturnType<ByteRate['book']>, signal: AbortSignal): Promise<void> {
+    let turn = first;
+    for (let ms = this.#rate.waitMs(turn, nowNs()); ms > 0; ms = this.#rate.waitMs(turn, nowNs())) {
+      try {
+        await sleep(ms, undefined, { signal });
+      } catch (error) {
+        throw signal.aborted ? (signal.reason as Error) : error;
+      }
+      if (this.#rate.isVoid(turn)) turn = this.#rate.book(bytes, nowNs());
+    }
   }
 }
 
-async function wait(
-  limiter: RateLimiter,
-  position: number,
-  firstMs: number,
-  signal: AbortSignal,
-): Promise<void> {
-  for (let waitMs = firstMs; waitMs > 0; waitMs = limiter.waitMs(position, performance.now())) {
-    try {
-      await sleep(waitMs, undefined, { signal });
-    } catch (error) {
-      throw signal.aborted ? (signal.reason as Error) : error;
-    }
-  }
+/** One clock for all threads; `performance.now()` counts from each thread's own start. */
+export function nowNs(): bigint {
+  return process.hrtime.bigint();
 }

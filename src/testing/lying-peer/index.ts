@@ -33,7 +33,7 @@ export interface LyingPeer {
 
 export async function startLyingPeer(options: LyingPeerOptions): Promise<LyingPeer> {
   const identity = createIdentity();
-  const { hash } = await loadPieceHash();
+  const { hash, createHasher } = await loadPieceHash();
   const lies = {
     'wrong byte': wrongByte(),
     'forged proof': forgedProof(identity, hash),
@@ -48,6 +48,7 @@ export async function startLyingPeer(options: LyingPeerOptions): Promise<LyingPe
       ...common,
       identity,
       hash,
+      createHasher,
       random: Math.random,
       store: lyingStore(store, tongue),
       sources: createSources({ version: 'test', clock: systemClock, hfEndpoint: options.hubUrl }),
@@ -69,6 +70,7 @@ export async function startLyingPeer(options: LyingPeerOptions): Promise<LyingPe
       capacityBytes: undefined,
       schedulerAddress: undefined,
       originReads: 1,
+      workers: 0,
       stallMs: 60_000,
     },
   );

@@ -1,19 +1,22 @@
 // A blob store that keeps what it was given and says something else when asked for it.
 
-import type { BlobSpec, OpenBlob, PieceProof } from '../../core/index.ts';
+import { readSync, writeSync } from 'node:fs';
+import {
+  type BlobSpec,
+  type OpenBlob,
+  type PieceProof,
+  type PieceSpan,
+  pieceSize,
+} from '../../core/index.ts';
 import type { EngineDeps } from '../../daemon/index.ts';
+import { borrowFile } from '../memory-store/index.ts';
 
 type EngineStore = EngineDeps['store'];
 
 /** How a piece is misrepresented; what is left out is told truly. */
 export interface Lie {
-  /** Changes `target`, which holds the true bytes of the piece from `offset` on. */
-  readonly bytes?: (
-    blob: OpenBlob,
-    index: number,
-    offset: number,
-    target: Uint8Array,
-  ) => void | Promise<void>;
+  /** Changes `target`, which holds the true bytes of the piece. */
+  readonly bytes?: (blob: OpenBlob, index: number, target: Uint8Array) => void;
   readonly proof?: (blob: OpenBlob, index: number) => PieceProof | undefined;
 }
 
@@ -56,17 +59,29 @@ function lyingBlob(blob: OpenBlob, tongue: Tongue): OpenBlob {
     setProof: (index, proof) => blob.setProof(index, proof),
     write: (index, bytes, proof) => blob.write(index, bytes, proof),
     fill: (index, proof, put) => blob.fill(index, proof, put),
-    span: (index) => blob.span(index),
-    read: async (index, offset, target) => {
-      await blob.read(index, offset, target);
-      if (!tongue.isLying) return;
-      if (offset === 0) tongue.served += 1;
-      await lie.bytes?.(blob, index, offset, target);
-    },
+    span: (index) => (tongue.isLying ? lyingSpan(blob, index, tongue) : blob.span(index)),
+    read: (index, offset, target) => blob.read(index, offset, target),
     wholeDigests: (signal) => blob.wholeDigests(signal),
     commit: (aliases) => blob.commit(aliases),
     drop: (indexes) => blob.drop(indexes),
     discard: () => blob.discard(),
     close: () => blob.close(),
   };
+}
+
+function lyingSpan(blob: OpenBlob, index: number, tongue: Tongue): PieceSpan {
+  tongue.served += 1;
+  const bytes = new Uint8Array(pieceSize(blob.spec, index));
+  readPiece(blob, index, bytes);
+  tongue.lie.bytes?.(blob, index, bytes);
+  const { fd, release } = borrowFile();
+  writeSync(fd, bytes, 0, bytes.length, 0);
+  return { fd, offsetBytes: 0, release };
+}
+
+/** Fills `target` from the begin of a held piece. */
+export function readPiece(blob: OpenBlob, index: number, target: Uint8Array): void {
+  const { fd, offsetBytes, release } = blob.span(index);
+  readSync(fd, target, 0, target.length, offsetBytes);
+  release();
 }
