@@ -10,6 +10,7 @@ import {
   controlRoutes,
   type RpcServer,
   startSocketServer,
+  type TrafficLimits,
   type VerifyRequest,
 } from '../rpc/index.ts';
 import { defineAnax } from './anax-program.ts';
@@ -25,6 +26,7 @@ describe('anax on a daemon', () => {
   let folder: string;
   let socket: string;
   let server: RpcServer;
+  let limits: TrafficLimits;
   let targets: (BlobSelector | VerifyRequest)[];
 
   const api: ControlApi = {
@@ -93,6 +95,10 @@ describe('anax on a daemon', () => {
       targets.push(target);
       return Promise.resolve({ name: digest, blobs: 1 });
     },
+    setLimits: async (change) => {
+      limits = { ...limits, ...change };
+      return limits;
+    },
     async *verify(asked) {
       targets.push(asked);
       yield { kind: 'progress', blobs: 0, totalBlobs: 2, bytes: 1024, totalBytes: 8192 };
@@ -110,6 +116,7 @@ describe('anax on a daemon', () => {
 
   beforeEach(async () => {
     targets = [];
+    limits = { uploadBytesPerSecond: 1024 ** 2, downloadBytesPerSecond: 0 };
     folder = await mkdtemp(join(tmpdir(), 'anax-cli-'));
     socket = join(folder, 'anax.sock');
     server = await startSocketServer(controlRoutes(api), { socketPath: socket });
@@ -140,6 +147,20 @@ describe('anax on a daemon', () => {
     );
     const json = await anax(['status', '--endpoint', `unix://${socket}`, '--json']);
     assert.equal((JSON.parse(json.stdout) as { uptimeMs: number }).uptimeMs, 7_500_000);
+  });
+
+  it('shows and changes the limits', async () => {
+    const env = { ANAX_SOCKET: socket };
+    const shown = await anax(['limits'], { env });
+    assert.equal(shown.exitCode, 0, shown.stderr);
+    assert.equal(shown.stdout, 'upload    1.00 MiB/s\ndownload  no limit\n');
+    const changed = await anax(['limits', '--upload-rate', '0', '--download-rate', '1GiB'], { env });
+    assert.equal(changed.stdout, 'upload    no limit\ndownload  1.00 GiB/s\n');
+    const json = await anax(['limits', '--upload-rate', '5', '--json'], { env });
+    const expected = { uploadBytesPerSecond: 5, downloadBytesPerSecond: 1024 ** 3 };
+    assert.deepEqual(JSON.parse(json.stdout), expected);
+    assert.deepEqual(limits, expected);
+    assert.equal((await anax(['limits', '--upload-rate', 'fast'], { env })).exitCode, ExitCode.usage);
   });
 
   it('lists the cache', async () => {

@@ -1,10 +1,12 @@
-// `anax status`, `ls`, `rm`, `pin`, `unpin`, `verify`: what the daemon on this host knows and holds, through its socket.
+// `anax status`, `ls`, `rm`, `pin`, `unpin`, `verify`, `limits`: what the daemon on this host knows, holds and may, through
+// its socket.
 
 import type { Command } from 'commander';
 import { ExitCode, formatBytes } from '../core/index.ts';
 import type { ControlApi } from '../rpc/index.ts';
 import type { CliContext } from './context.ts';
 import { type DaemonOptions, daemonCommand, printLines, toSelector, withDaemon } from './daemon-command.ts';
+import { defineLimits } from './limits-command.ts';
 import { listingLines, statusLines } from './status-view.ts';
 import { plural } from './text.ts';
 import { defineVerify } from './verify-command.ts';
@@ -74,4 +76,5 @@ export function defineCacheCommands(program: Command, context: CliContext, done:
   }
 
   defineVerify(program, context, done);
+  defineLimits(program, context, done);
 }

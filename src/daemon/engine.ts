@@ -28,6 +28,7 @@ import type {
   DownloadRequest,
   PinResult,
   RemoveResult,
+  TrafficLimits,
   VerifyEvent,
   VerifyRequest,
 } from '../rpc/index.ts';
@@ -107,6 +108,7 @@ export class Engine implements ControlApi {
   readonly #links: PeerLinks;
   readonly #downloadGate: RateGate;
   readonly #budgets: OriginBudgets;
+  readonly #rates: Rates;
   readonly #uploads: Uploads;
   readonly #sessions: Sessions;
   readonly #repairs: Repairs;
@@ -151,6 +153,7 @@ export class Engine implements ControlApi {
     this.#deps = deps;
     this.#options = options;
     this.#links = links;
+    this.#rates = rates;
     this.#downloadGate = new RateGate(rates.download);
     this.#startedMs = deps.clock.now();
     this.#self = { ...options.self, port };
@@ -318,6 +321,17 @@ export class Engine implements ControlApi {
         bytesToPeers: this.#uploads.bytesSent,
         originRequests: this.#deps.sources.requestCount(),
       },
+    };
+  }
+
+  async setLimits(change: Partial<TrafficLimits>): Promise<TrafficLimits> {
+    const { upload, download } = this.#rates;
+    const { uploadBytesPerSecond, downloadBytesPerSecond } = change;
+    if (uploadBytesPerSecond !== undefined) upload.set(uploadBytesPerSecond || undefined, nowNs());
+    if (downloadBytesPerSecond !== undefined) download.set(downloadBytesPerSecond || undefined, nowNs());
+    return {
+      uploadBytesPerSecond: upload.bytesPerSecond ?? 0,
+      downloadBytesPerSecond: download.bytesPerSecond ?? 0,
     };
   }
 

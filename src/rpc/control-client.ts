@@ -11,10 +11,12 @@ import type {
   ControlApi,
   DownloadEvent,
   DownloadRequest,
+  TrafficLimits,
   VerifyEvent,
   VerifyRequest,
 } from './control-types.ts';
 import { Control } from './gen/anax/v1/control_pb.js';
+import { limitsFromWire, limitsToWire } from './limits-convert.ts';
 import { fromConnectError } from './rpc-error.ts';
 import { listingFromWire, selectorToWire, statusFromWire } from './status-convert.ts';
 import { verifyEventFromWire, verifyRequestToWire } from './verify-convert.ts';
@@ -63,6 +65,11 @@ class RemoteControl implements ControlApi {
 
   async list(signal: AbortSignal) {
     return listingFromWire(await this.#unary(signal, (client) => client.listBlobs({}, { signal })));
+  }
+
+  async setLimits(change: Partial<TrafficLimits>, signal: AbortSignal): Promise<TrafficLimits> {
+    const request = limitsToWire(change);
+    return limitsFromWire(await this.#unary(signal, (client) => client.setLimits(request, { signal })));
   }
 
   async remove(target: BlobSelector, signal: AbortSignal) {

@@ -4,6 +4,7 @@ import type { ConnectRouter, ServiceImpl } from '@connectrpc/connect';
 import { checkPathsAbsolute, eventToWire, requestFromWire } from './control-convert.ts';
 import type { ControlApi } from './control-types.ts';
 import { Control } from './gen/anax/v1/control_pb.js';
+import { limitsFromChange, limitsInForce } from './limits-convert.ts';
 import { listingToWire, selectorFromWire, statusToWire } from './status-convert.ts';
 import { verifyEventToWire, verifyRequestFromWire } from './verify-convert.ts';
 
@@ -34,6 +35,7 @@ function createControlService(api: ControlApi): ServiceImpl<typeof Control> {
     },
     status: async (_wire, { signal }) => statusToWire(await api.status(signal)),
     listBlobs: async (_wire, { signal }) => listingToWire(await api.list(signal)),
+    setLimits: async (wire, { signal }) => limitsInForce(await api.setLimits(limitsFromChange(wire), signal)),
     ping: (_wire, { signal }) => api.ping(signal),
   };
 }

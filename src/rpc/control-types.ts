@@ -237,11 +237,21 @@ export type VerifyEvent =
       readonly bytes: number;
     };
 
+/** Limits on traffic in bytes per second; 0 for none. */
+export interface TrafficLimits {
+  /** What is given to peers. */
+  readonly uploadBytesPerSecond: number;
+  /** What is taken from peers and origins together. */
+  readonly downloadBytesPerSecond: number;
+}
+
 /** All that a daemon does on its socket. The daemon implements it; `connectControl` gives the remote twin. */
 export interface ControlApi extends DownloadEngine {
   ping(signal: AbortSignal): Promise<{ readonly version: string; readonly peerId: PeerId }>;
   status(signal: AbortSignal): Promise<DaemonStatus>;
   list(signal: AbortSignal): Promise<CacheListing>;
+  /** Changes what is given, until the daemon starts again, and returns what is in force. Throws `config_invalid`. */
+  setLimits(change: Partial<TrafficLimits>, signal: AbortSignal): Promise<TrafficLimits>;
   /** Throws `blob_not_found`, `store_locked` (in use, or pinned). */
   remove(target: BlobSelector, signal: AbortSignal): Promise<RemoveResult>;
   /** Keeps it from eviction. Throws `blob_not_found`. */

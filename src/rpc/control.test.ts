@@ -23,6 +23,7 @@ import {
   type DownloadRequest,
   type RpcServer,
   startSocketServer,
+  type TrafficLimits,
 } from './index.ts';
 
 const digest: Digest = parseDigest(`sha256:${'ab'.repeat(32)}`);
@@ -46,6 +47,7 @@ function fakeApi(parts: Partial<ControlApi>): ControlApi {
     remove: notAsked,
     pin: notAsked,
     unpin: notAsked,
+    setLimits: notAsked,
     // eslint-disable-next-line require-yield -- nobody asks
     async *download() {
       await notAsked();
@@ -179,6 +181,21 @@ describe('the control API over a Unix socket', () => {
       },
     });
     assert.deepEqual(await collect(remote.download(request, signal)), events);
+    await remote.close();
+  });
+
+  it('brings a change of limits to the daemon, and what is in force back', async () => {
+    const seen: Partial<TrafficLimits>[] = [];
+    const inForce = { uploadBytesPerSecond: 5, downloadBytesPerSecond: 0 };
+    const remote = await serve({
+      setLimits: async (change) => {
+        seen.push(change);
+        return inForce;
+      },
+    });
+    const changes = [{}, { uploadBytesPerSecond: 0 }, { downloadBytesPerSecond: 2 ** 40 }, inForce];
+    for (const change of changes) assert.deepEqual(await remote.setLimits(change, signal), inForce);
+    assert.deepEqual(seen, changes);
     await remote.close();
   });
 

@@ -1032,6 +1032,54 @@ export declare type VerifyEvent_Done = Message<"anax.v1.VerifyEvent.Done"> & {
 export declare const VerifyEvent_DoneSchema: GenMessage<VerifyEvent_Done>;
 
 /**
+ * @generated from message anax.v1.SetLimitsRequest
+ */
+export declare type SetLimitsRequest = Message<"anax.v1.SetLimitsRequest"> & {
+  /**
+   * Bytes per second over all peers; 0: no limit; absent: as it is.
+   *
+   * @generated from field: optional uint64 upload_bytes_per_second = 1;
+   */
+  uploadBytesPerSecond?: bigint | undefined;
+
+  /**
+   * Bytes per second from peers and origins together; 0: no limit; absent: as it is.
+   *
+   * @generated from field: optional uint64 download_bytes_per_second = 2;
+   */
+  downloadBytesPerSecond?: bigint | undefined;
+};
+
+/**
+ * Describes the message anax.v1.SetLimitsRequest.
+ * Use `create(SetLimitsRequestSchema)` to create a new message.
+ */
+export declare const SetLimitsRequestSchema: GenMessage<SetLimitsRequest>;
+
+/**
+ * @generated from message anax.v1.SetLimitsResponse
+ */
+export declare type SetLimitsResponse = Message<"anax.v1.SetLimitsResponse"> & {
+  /**
+   * 0: no limit.
+   *
+   * @generated from field: uint64 upload_bytes_per_second = 1;
+   */
+  uploadBytesPerSecond: bigint;
+
+  /**
+   * @generated from field: uint64 download_bytes_per_second = 2;
+   */
+  downloadBytesPerSecond: bigint;
+};
+
+/**
+ * Describes the message anax.v1.SetLimitsResponse.
+ * Use `create(SetLimitsResponseSchema)` to create a new message.
+ */
+export declare const SetLimitsResponseSchema: GenMessage<SetLimitsResponse>;
+
+/**
  * @generated from message anax.v1.PingRequest
  */
 export declare type PingRequest = Message<"anax.v1.PingRequest"> & {
@@ -1156,6 +1204,16 @@ export declare const Control: GenService<{
     methodKind: "server_streaming";
     input: typeof VerifyRequestSchema;
     output: typeof VerifyEventSchema;
+  },
+  /**
+   * Changes the limits on traffic until the daemon starts again, and tells which are in force.
+   *
+   * @generated from rpc anax.v1.Control.SetLimits
+   */
+  setLimits: {
+    methodKind: "unary";
+    input: typeof SetLimitsRequestSchema;
+    output: typeof SetLimitsResponseSchema;
   },
   /**
    * Whether the daemon answers.
