@@ -76,12 +76,12 @@ describe('the configuration', () => {
     assert.equal(root.port, 7410);
   });
 
-  it('takes a thread less than there are cores, at least one and at most four', async () => {
+  it('takes a thread less than there are cores, at least one and at most two', async () => {
     for (const [cores, workers] of [
       [1, 1],
       [2, 1],
-      [4, 3],
-      [64, 4],
+      [3, 2],
+      [64, 2],
     ] as const) {
       const config = await loadConfig({ ...sources, host: { ...host, cores } });
       assert.equal(config.workers, workers);

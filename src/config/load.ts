@@ -140,8 +140,8 @@ function environmentLayer(env: EnvironmentValues): Layer {
 
 const DAEMON_PORT = 7411;
 const SCHEDULER_PORT = 7410;
-/** One moves some 2 GiB/s: four are more than the network of most machines. */
-const MAX_DEFAULT_WORKERS = 4;
+/** One moves some 2 GiB/s and takes some 20 MiB: more than two are for networks beyond 25 Gbit/s. */
+const MAX_DEFAULT_WORKERS = 2;
 
 function hostDefaults({ host, env, part }: ConfigSources): Partial<Record<ConfigKey, unknown>> {
   const xdg = (name: string, fallback: string) => join(env[name] || join(host.home, fallback), 'anax');

@@ -176,7 +176,7 @@ export const configSchema = z
       help: 'threads that move pieces between peers; 0 moves them in the main thread',
       value: '<n>',
       parts: ['daemon'],
-      defaultText: "the machine's cores less one, from 1 to 4",
+      defaultText: "the machine's cores less one, from 1 to 2",
     }),
     hfEndpoint: baseUrl()
       .default('https://huggingface.co')

@@ -102,6 +102,8 @@ async function assemble(
     logger,
     clock: systemClock,
     pieceHash: hash,
+    // Each takes some 15 MiB, and a machine of two cores has none to spare for a second.
+    digestWorkers: config.workers > 1 ? 2 : 1,
     waitForLockMs,
     letGo: async (digest) => await late.engine?.letGo(digest),
     ...(signal && { signal }),

@@ -11,7 +11,11 @@ const WORKER_URL = new URL(`./plane-worker${extname(import.meta.url)}`, import.m
 
 /** The name is the thread's, as the system shows it: at most 15 characters. */
 export function openThreadCore(name: string, setup: CoreSetup, handlers: CorePortHandlers): CorePort {
-  const worker = new Worker(WORKER_URL, { name, workerData: setup });
+  const worker = new Worker(WORKER_URL, {
+    name,
+    workerData: setup,
+    resourceLimits: { maxYoungGenerationSizeMb: 8 },
+  });
   let isClosed = false;
   let cause: Error | undefined;
   worker.on('message', (events: CoreEvent[]) => {
