@@ -38,6 +38,7 @@ const TASKS = {
   'bench:swarm': () => [inCheckout('bench/swarm/main.ts')],
   'bench:store': () => [inCheckout('bench/store/main.ts')],
   'bench:links': () => [[node, '--expose-gc', join(root, 'bench/links/main.ts'), ...rest]],
+  soak: () => [inCheckout('bench/soak/main.ts')],
   fuzz: () => [[node, '--expose-gc', join(root, 'bench/fuzz/main.ts'), ...rest]],
   check: () => CHECK,
   lint: () => [LINT],
@@ -63,7 +64,8 @@ function finishBuild() {
   for (const command of ['anax', 'dfget']) chmodSync(join(root, 'dist', 'cli', `${command}.js`), 0o755);
 }
 
-const keepsFolder = ['demo', 'anax', 'dfget', 'sim', 'crash'].includes(task) || task.startsWith('bench:');
+const keepsFolder =
+  ['demo', 'anax', 'dfget', 'sim', 'crash', 'soak'].includes(task) || task.startsWith('bench:');
 for (const [command, ...args] of commands()) {
   const result = spawnSync(command, args, {
     cwd: keepsFolder ? (process.env.INIT_CWD ?? process.cwd()) : root,

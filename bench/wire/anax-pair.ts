@@ -6,6 +6,9 @@
 
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { MiB } from '../../src/core/index.ts';
+import { connectControl } from '../../src/rpc/index.ts';
+import { makeTestCertificate, writeCertificate } from '../../src/testing/certificates/index.ts';
 import {
   type Cluster,
   type DaemonNode,
@@ -16,12 +19,21 @@ import {
   startCluster,
   startEmulator,
 } from '../../src/testing/cluster/index.ts';
-import { cpuSeconds, forgetPeak, peakRssMiB } from '../kit/process-cost.ts';
+import {
+  cpuSeconds,
+  forgetPeak,
+  mainThreadCpuSeconds,
+  peakRssMiB,
+  residentMiB,
+} from '../kit/process-cost.ts';
 import { type Transfer, toTransfer } from './transfer.ts';
 
 type SummaryLine = NonNullable<DfgetResult['summary']>;
 
-const REPO = 'anax/bench-model';
+const MODEL = 'anax/bench-model';
+/** Delivered before each measurement, so that code is compiled at both ends as in a daemon that has run for a while. */
+const WARM_UP = 'anax/bench-warm-up';
+const WARM_UP_BYTES = 256 * MiB;
 /** A model of one shard has one large file, of this name. */
 export const MODEL_FILE = 'model.safetensors';
 
@@ -31,20 +43,34 @@ export interface PairOptions {
   readonly profileDir: string | undefined;
 }
 
+/** How the two daemons are set up. */
+export interface Variant {
+  readonly tls: boolean;
+}
+
+/** Memory of the two daemons. */
+export interface Resident {
+  readonly childMiB: number;
+  readonly parentMiB: number;
+}
+
 export class AnaxPair {
   readonly #emulator: Emulator;
   readonly #cluster: Cluster;
+  readonly #tlsFlags: readonly string[];
 
-  private constructor(emulator: Emulator, cluster: Cluster) {
+  private constructor(emulator: Emulator, cluster: Cluster, tlsFlags: readonly string[]) {
     this.#emulator = emulator;
     this.#cluster = cluster;
+    this.#tlsFlags = tlsFlags;
   }
 
   /** Starts everything and feeds the parent from the emulated hub. */
   static async start({ folder, sizeBytes, profileDir }: PairOptions): Promise<AnaxPair> {
+    const repo = (id: string, bytes: number) => ({ id, model: { sizeBytes: bytes, shards: 1, seed: id } });
     const emulator = await startEmulator({
       kind: 'huggingface',
-      repos: [{ id: REPO, model: { sizeBytes, shards: 1, seed: 'bench' } }],
+      repos: [repo(MODEL, sizeBytes), repo(WARM_UP, WARM_UP_BYTES)],
     });
     try {
       const cluster = await startCluster({
@@ -53,8 +79,8 @@ export class AnaxPair {
         daemonArgs: ['--hf-endpoint', emulator.url],
         env: profileEnvironment(profileDir),
       });
-      const pair = new AnaxPair(emulator, cluster);
-      await pair.#fetch(pair.#parent).catch(async (error: unknown) => {
+      const pair = new AnaxPair(emulator, cluster, await writeTlsFlags(folder));
+      await pair.#feedParent().catch(async (error: unknown) => {
         await pair.stop();
         throw error;
       });
@@ -63,6 +89,12 @@ export class AnaxPair {
       await emulator.stop();
       throw error;
     }
+  }
+
+  async #feedParent(): Promise<void> {
+    await this.#fetch(this.#parent, WARM_UP);
+    await rm(this.#parent.output, { recursive: true });
+    await this.#fetch(this.#parent, MODEL);
   }
 
   get #parent(): DaemonNode {
@@ -78,14 +110,14 @@ export class AnaxPair {
     return this.#parent.output;
   }
 
-  /** One delivery to a child that was started by `emptyChild`. */
+  /** One delivery to a child that was made by `become`. */
   async measure(): Promise<Transfer> {
     const parent = pidOf(this.#parent);
     const child = pidOf(this.#child);
     await forgetPeak(parent);
     const begun = Promise.withResolvers<Mark>();
     const ended = Promise.withResolvers<Mark>();
-    const summary = await this.#fetch(this.#child, (line) => {
+    const summary = await this.#fetch(this.#child, MODEL, (line) => {
       if (line.kind === 'resolved') begun.resolve(mark(child, parent));
       if (line.kind === 'summary') ended.resolve(mark(child, parent));
     });
@@ -97,14 +129,40 @@ export class AnaxPair {
       serverCpuSeconds: to.parentCpu - from.parentCpu,
       receiverPeakRssMiB: await peakRssMiB(child),
       serverPeakRssMiB: await peakRssMiB(parent),
+      receiverMainThreadSeconds: to.childMainCpu - from.childMainCpu,
+      serverMainThreadSeconds: to.parentMainCpu - from.parentMainCpu,
     });
   }
 
-  /** Starts the child anew, with nothing. */
-  async emptyChild(): Promise<void> {
-    await this.#child.stop();
+  /** Starts both anew: the parent with the model, the child with nothing of it, and both warm. */
+  async become({ tls }: Variant): Promise<void> {
+    await Promise.all([this.#child.stop(), this.#parent.stop()]);
     await this.clear();
-    await this.#child.start();
+    const flags = tls ? this.#tlsFlags : [];
+    await this.#parent.start(flags);
+    await this.#child.start(flags);
+    await this.#fetch(this.#child, WARM_UP);
+    await rm(this.#child.output, { recursive: true });
+  }
+
+  /** One more delivery to a child that goes on running, with nothing of the model. */
+  async deliver(): Promise<void> {
+    const control = connectControl(this.#child.socket);
+    const signal = AbortSignal.timeout(60_000);
+    const { snapshots } = await control.list(signal);
+    for (const { snapshotId } of snapshots) await control.remove({ kind: 'snapshot', snapshotId }, signal);
+    await rm(this.#child.output, { recursive: true, force: true });
+    bytesFromPeers(await this.#fetch(this.#child, MODEL));
+  }
+
+  async resident(): Promise<Resident> {
+    const [childMiB, parentMiB] = await Promise.all([this.#child, this.#parent].map(pidOf).map(residentMiB));
+    return { childMiB: childMiB ?? 0, parentMiB: parentMiB ?? 0 };
+  }
+
+  async peak(): Promise<Resident> {
+    const [childMiB, parentMiB] = await Promise.all([this.#child, this.#parent].map(pidOf).map(peakRssMiB));
+    return { childMiB: childMiB ?? 0, parentMiB: parentMiB ?? 0 };
   }
 
   /** Removes what the child got. */
@@ -114,8 +172,12 @@ export class AnaxPair {
     }
   }
 
-  async #fetch(node: DaemonNode, onLine: (line: DfgetLine) => void = () => undefined): Promise<SummaryLine> {
-    const args = [`hf://${REPO}`, '-O', node.output, '--endpoint', node.socket];
+  async #fetch(
+    node: DaemonNode,
+    repo: string,
+    onLine: (line: DfgetLine) => void = () => undefined,
+  ): Promise<SummaryLine> {
+    const args = [`hf://${repo}`, '-O', node.output, '--endpoint', node.socket];
     const result = await dfget(args, { env: { HF_ENDPOINT: this.#emulator.url }, onLine });
     if (result.exitCode === 0 && result.summary) return result.summary;
     throw new Error(`dfget to ${node.name} ended with ${result.exitCode}:\n${result.stderr}`);
@@ -131,20 +193,36 @@ interface Mark {
   readonly atMs: number;
   readonly childCpu: number;
   readonly parentCpu: number;
+  readonly childMainCpu: number;
+  readonly parentMainCpu: number;
 }
 
 async function mark(child: number, parent: number): Promise<Mark> {
   const atMs = performance.now();
-  const [childCpu, parentCpu] = await Promise.all([cpuSeconds(child), cpuSeconds(parent)]);
-  return { atMs, childCpu, parentCpu };
+  const [childCpu, parentCpu, childMainCpu, parentMainCpu] = await Promise.all([
+    cpuSeconds(child),
+    cpuSeconds(parent),
+    mainThreadCpuSeconds(child),
+    mainThreadCpuSeconds(parent),
+  ]);
+  return { atMs, childCpu, parentCpu, childMainCpu, parentMainCpu };
 }
 
-/** All bytes must have come from the parent, or something else was measured. */
-function bytesFromPeers({ bytes = 0, bytesFromPeers: fromPeers = 0 }: SummaryLine): number {
-  if (bytes === 0 || fromPeers !== bytes) {
-    throw new Error(`${fromPeers} of ${bytes} bytes came from the parent`);
+async function writeTlsFlags(folder: string): Promise<string[]> {
+  const ca = makeTestCertificate({ name: 'bench' });
+  const files = await writeCertificate(folder, makeTestCertificate({ name: 'a host', issuer: ca }), ca);
+  return Object.entries(files).flatMap(([name, path]) => [`--peer-tls-${name}`, path]);
+}
+
+/**
+ * All bytes must have come from the parent, or something else was measured; but for the few of small files that the
+ * warm-up has as well.
+ */
+function bytesFromPeers({ bytes = 0, bytesFromPeers: fromPeers = 0, bytesFromOrigin }: SummaryLine): number {
+  if (bytes === 0 || fromPeers < bytes * 0.99 || bytesFromOrigin !== 0) {
+    throw new Error(`${fromPeers} of ${bytes} bytes came from the parent, ${bytesFromOrigin} from the hub`);
   }
-  return bytes;
+  return fromPeers;
 }
 
 function profileEnvironment(folder: string | undefined): Readonly<Record<string, string>> {

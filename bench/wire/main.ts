@@ -3,7 +3,7 @@
 import { formatBytes } from '../../src/core/index.ts';
 import { installTools, type MissingTools } from '../kit/packages.ts';
 import { createWorkspace, describeMachine, keepWarm, type Workspace, warmMemory } from '../kit/workspace.ts';
-import { AnaxPair, MODEL_FILE } from './anax-pair.ts';
+import { AnaxPair, MODEL_FILE, type Variant } from './anax-pair.ts';
 import { readWireOptions, type WireOptions } from './options.ts';
 import { CONTESTANTS, type Contestant, type WireFigures, wireObject, wireTable } from './report.ts';
 import { aria2, curl, type FetchCommand, measureFetch, measureIperf3, Nginx } from './rivals.ts';
@@ -71,14 +71,15 @@ async function runAll(contest: Contest): Promise<WireFigures> {
 function measuresOf(contest: Contest): Partial<Record<Contestant, () => Promise<Transfer>>> {
   const { pair, nginx, missing } = contest;
   return {
-    plain: () => deliver(pair, contest),
+    plain: () => deliver(pair, contest, { tls: false }),
+    tls: () => deliver(pair, contest, { tls: true }),
     ...(nginx && !missing.curl && { nginxCurl: () => fetchFrom(nginx, curl, contest) }),
     ...(nginx && !missing.aria2c && { aria2: () => fetchFrom(nginx, aria2, contest) }),
   };
 }
 
-async function deliver(pair: AnaxPair, { sizeBytes }: Contest): Promise<Transfer> {
-  await pair.emptyChild();
+async function deliver(pair: AnaxPair, { sizeBytes }: Contest, variant: Variant): Promise<Transfer> {
+  await pair.become(variant);
   await keepWarm(sizeBytes);
   const transfer = await pair.measure();
   await pair.clear();

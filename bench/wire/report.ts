@@ -3,11 +3,12 @@
 import { rounded, type Spread, spreadOf, spreadText, tableText } from '../kit/figures.ts';
 import type { Transfer } from './transfer.ts';
 
-export const CONTESTANTS = ['plain', 'nginxCurl', 'aria2'] as const;
+export const CONTESTANTS = ['plain', 'tls', 'nginxCurl', 'aria2'] as const;
 export type Contestant = (typeof CONTESTANTS)[number];
 
 const NAMES: Readonly<Record<Contestant, string>> = {
   plain: 'anax, parent → child',
+  tls: 'anax with TLS',
   nginxCurl: 'nginx → curl',
   aria2: 'nginx → aria2, 8 connections',
 };
@@ -20,7 +21,16 @@ export interface WireFigures {
 }
 
 export function wireTable({ transfers, iperf3, leftOut }: WireFigures): string {
-  const head = ['', 'GiB/s', 'receiver CPU-s/GiB', 'server CPU-s/GiB', 'peak MiB: receiver', 'server'];
+  const head = [
+    '',
+    'GiB/s',
+    'receiver CPU-s/GiB',
+    'server CPU-s/GiB',
+    'peak MiB: receiver',
+    'server',
+    'main thread: receiver',
+    'server',
+  ];
   const rows = [...transfers].map(([who, runs]) => tableRow(NAMES[who], runs));
   if (iperf3.length > 0) rows.push(['iperf3, one stream', spreadText(spreadOf(iperf3), 2)]);
   return [tableText([head, ...rows]), ...leftOut.map((reason) => `left out: ${reason}`)].join('\n');
@@ -34,11 +44,18 @@ function tableRow(name: string, runs: readonly Transfer[]): string[] {
     spreadText(spread(runs, 'serverCpuSecondsPerGiB'), 2),
     spreadText(spread(runs, 'receiverPeakRssMiB'), 0),
     spreadText(spread(runs, 'serverPeakRssMiB'), 0),
+    ...shares(runs).map((share) => `${(share * 100).toFixed(0)} %`),
   ];
 }
 
+/** Of receiver and server; none where it was not measured. */
+function shares(runs: readonly Transfer[]): number[] {
+  const fields = ['receiverMainThreadShare', 'serverMainThreadShare'] as const;
+  return fields.map((field) => spread(runs, field).median).filter((share) => !Number.isNaN(share));
+}
+
 function spread(runs: readonly Transfer[], field: keyof Transfer): Spread {
-  return spreadOf(runs.map((run) => run[field]));
+  return spreadOf(runs.map((run) => run[field] ?? Number.NaN));
 }
 
 export function wireObject({ transfers, iperf3, leftOut }: WireFigures): Readonly<Record<string, unknown>> {
@@ -53,6 +70,7 @@ function medians(runs: readonly Transfer[]): Readonly<Record<string, number>> {
   const median = (field: keyof Transfer): number => rounded(spread(runs, field).median);
   const receiverPeakRssMiB = median('receiverPeakRssMiB');
   const serverPeakRssMiB = median('serverPeakRssMiB');
+  const [receiverMainThreadShare, serverMainThreadShare] = shares(runs).map((share) => rounded(share));
   return {
     gibPerSecond: median('gibPerSecond'),
     receiverCpuSecondsPerGiB: median('receiverCpuSecondsPerGiB'),
@@ -60,5 +78,7 @@ function medians(runs: readonly Transfer[]): Readonly<Record<string, number>> {
     peakRssMiB: Math.max(receiverPeakRssMiB, serverPeakRssMiB),
     receiverPeakRssMiB,
     serverPeakRssMiB,
+    ...(receiverMainThreadShare !== undefined && { receiverMainThreadShare }),
+    ...(serverMainThreadShare !== undefined && { serverMainThreadShare }),
   };
 }

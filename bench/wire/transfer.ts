@@ -8,6 +8,9 @@ export interface Transfer {
   readonly serverCpuSecondsPerGiB: number;
   readonly receiverPeakRssMiB: number;
   readonly serverPeakRssMiB: number;
+  /** Of the processor time, what the main threads took; only for processes with several that work. */
+  readonly receiverMainThreadShare?: number;
+  readonly serverMainThreadShare?: number;
 }
 
 export interface Measured {
@@ -17,6 +20,8 @@ export interface Measured {
   readonly serverCpuSeconds: number;
   readonly receiverPeakRssMiB: number;
   readonly serverPeakRssMiB: number;
+  readonly receiverMainThreadSeconds?: number;
+  readonly serverMainThreadSeconds?: number;
 }
 
 export function toTransfer(measured: Measured): Transfer {
@@ -27,5 +32,11 @@ export function toTransfer(measured: Measured): Transfer {
     serverCpuSecondsPerGiB: measured.serverCpuSeconds / gib,
     receiverPeakRssMiB: measured.receiverPeakRssMiB,
     serverPeakRssMiB: measured.serverPeakRssMiB,
+    ...(measured.receiverMainThreadSeconds !== undefined && {
+      receiverMainThreadShare: measured.receiverMainThreadSeconds / measured.receiverCpuSeconds,
+    }),
+    ...(measured.serverMainThreadSeconds !== undefined && {
+      serverMainThreadShare: measured.serverMainThreadSeconds / measured.serverCpuSeconds,
+    }),
   };
 }

@@ -68,12 +68,13 @@ export class DaemonNode {
     return join(this.folder, 'out');
   }
 
-  async start(): Promise<void> {
+  /** With flags beside its own, for this time. */
+  async start(more: readonly string[] = []): Promise<void> {
     await mkdir(this.folder, { recursive: true });
     const { service, ready } = await startService<DaemonReady>({
       name: this.name,
       script: ANAX,
-      args: this.#args,
+      args: [...this.#args, ...more],
       env: this.#env,
     });
     this.#service = service;
