@@ -98,6 +98,14 @@ export function signReaderGrant(scheduler: Identity, grant: Omit<ReaderGrant, 's
   return { ...grant, signature: signed(scheduler, message) };
 }
 
+/** Whether the scheduler with this key signed a grant. */
+export function isGrantOf(
+  schedulerKey: Uint8Array,
+  { snapshot, epoch, readerKey, signature }: ReaderGrant,
+): boolean {
+  return verify(null, grantMessage(snapshot, epoch, readerKey), toPublicKey(schedulerKey), signature);
+}
+
 /** A piece's BLAKE3 digest, as the reader that `signer` names found it at the origin. */
 export interface PieceProof {
   readonly digest: Uint8Array;

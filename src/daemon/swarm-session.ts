@@ -296,6 +296,7 @@ export class SwarmSession {
       url: deps.source.format(snapshot.ref),
       origin: originOf(snapshot.ref.endpoint),
       totalBytes: totalBytes(snapshot.manifest),
+      grants: this.#context.trust.grants(),
       lease: this.#leaseClaim(),
     };
   }
@@ -311,6 +312,8 @@ export class SwarmSession {
         return this.#feed({ kind: 'neighbours', peers: message.peers });
       case 'lease':
         return this.#origin.takeLease(message.epoch, message.grant, message.spans);
+      case 'trust':
+        return this.#takeGrants([message.grant]);
       case 'deputy':
         this.#deputyGrant = message.grant;
         return undefined;

@@ -8,6 +8,7 @@ import {
   errorFromWire,
   errorToWire,
   grantFromWire,
+  grantToWire,
   peerFromWire,
   ReaderGrantSchema,
 } from '../rpc/index.ts';
@@ -18,9 +19,13 @@ export function joinRequest(facts: JoinFacts): AttendRequestInit {
   const { snapshot: snapshotId, pieceCount, url, origin, lease } = facts;
   const held = Uint8Array.from(facts.held);
   const totalBytes = BigInt(facts.totalBytes);
+  const grants = facts.grants.map(grantToWire);
   const claim = lease && { lease: { epoch: BigInt(lease.epoch), spans: spansToWire(lease.spans) } };
   return {
-    message: { case: 'join', value: { snapshotId, pieceCount, held, url, origin, totalBytes, ...claim } },
+    message: {
+      case: 'join',
+      value: { snapshotId, pieceCount, held, url, origin, totalBytes, grants, ...claim },
+    },
   };
 }
 
@@ -116,10 +121,13 @@ export function toMessage({ message }: AttendResponse, self: PeerInfo): Schedule
       const { snapshotId, error } = message.value;
       return { kind: 'swarmFailed', snapshot: parseSnapshotId(snapshotId), error: errorFromWire(error) };
     }
+    case 'trust': {
+      const grant = grantFromWire(message.value.grant);
+      return { kind: 'trust', snapshot: grant.snapshot, grant };
+    }
     case 'welcome':
     case 'located':
     case 'keepalive':
-    case 'trust':
     case undefined:
       return undefined;
   }

@@ -46,6 +46,7 @@ export function joinFacts(changes: Partial<JoinFacts> = {}): JoinFacts {
     url: 'hf://owner/name@main',
     origin: 'hub.example',
     totalBytes: 1_000,
+    grants: [],
     lease: undefined,
     ...changes,
   };

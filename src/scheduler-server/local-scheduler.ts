@@ -91,7 +91,7 @@ class LocalScheduler implements SchedulerLink {
   }
 
   join(facts: JoinFacts): void {
-    this.#feed({ kind: 'join', peer: this.#self.id, ...facts });
+    this.#feed({ kind: 'join', peer: this.#self.id, ...facts, readers: [] });
   }
 
   tell(statement: Statement): void {
@@ -124,8 +124,8 @@ class LocalScheduler implements SchedulerLink {
       const readerKey = this.#self.publicKey;
       const grant = signReaderGrant(this.#options.identity, { snapshot, epoch, readerKey });
       this.#deliver({ kind, snapshot, epoch, spans, grant });
-      // Alone there is nobody to be elected by.
-    } else if (kind !== 'deputy') this.#deliver(effect);
+      // Alone there is nobody to be elected by, or to be told whom to believe.
+    } else if (kind !== 'deputy' && kind !== 'trust') this.#deliver(effect);
   }
 
   /** Later: a handler that answers must not meet the machine in the middle of a step. Microtasks keep the order. */

@@ -24,6 +24,8 @@ export interface JoinFacts {
   /** The host of its hub; empty where it has none. */
   readonly origin: string;
   readonly totalBytes: number;
+  /** Those that this host believes in the swarm. */
+  readonly grants: readonly ReaderGrant[];
   /** The lease that this host holds in the swarm. */
   readonly lease: LeaseClaim | undefined;
 }
@@ -66,6 +68,8 @@ export type SchedulerMessage =
   | { readonly kind: 'yieldLease'; readonly snapshot: SnapshotId; readonly epoch: number }
   /** There is much to read: have these seeds take part. */
   | { readonly kind: 'invite'; readonly snapshot: SnapshotId; readonly seeds: readonly PeerInfo[] }
+  /** One who read before the scheduler had its key is to be believed. */
+  | { readonly kind: 'trust'; readonly snapshot: SnapshotId; readonly grant: ReaderGrant }
   /** To be kept: without a scheduler this host may be elected to read, and is believed by this grant. */
   | { readonly kind: 'deputy'; readonly snapshot: SnapshotId; readonly grant: ReaderGrant }
   /** What this host may ask of an origin until it hears otherwise; `undefined` is without limit. */

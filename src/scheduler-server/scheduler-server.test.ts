@@ -2,7 +2,14 @@
 
 import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'node:test';
-import { createIdentity, type PeerInfo, peerIdOf, silentLogger } from '../core/index.ts';
+import {
+  createIdentity,
+  isGrantOf,
+  type PeerInfo,
+  peerIdOf,
+  signReaderGrant,
+  silentLogger,
+} from '../core/index.ts';
 import { type AttendRequestInit, createSchedulerClient, peerToWire } from '../rpc/index.ts';
 import {
   connectScheduler,
@@ -135,6 +142,26 @@ describe('a scheduler over h2c', { timeout: 30_000 }, () => {
     other.link.join(joinFacts({ held: heldBytes(0) }));
     await other.next('neighbours');
     assert.deepEqual([holder.count('lease'), other.count('lease')], [1, 0]);
+  });
+
+  it('that lost its key believes who read before it, by the word of who was there', async () => {
+    const reader = createIdentity();
+    const claim = { snapshot: SNAPSHOT, epoch: 5, readerKey: reader.publicKey };
+    const grants = [signReaderGrant(createIdentity(), claim)];
+    const identity = createIdentity();
+    const { url } = await serve({ identity });
+    const member = await attend(url, newPeer(), [joinFacts({ held: heldBytes(0, 1), grants })]);
+    const { grant } = await member.next('trust');
+    assert.equal(isGrantOf(identity.publicKey, grant), true);
+    assert.deepEqual(grant.readerKey, reader.publicKey);
+    const own = [signReaderGrant(identity, claim)];
+    const other = 'cd'.repeat(32) as typeof SNAPSHOT;
+    const second = await attend(url, newPeer(), [
+      joinFacts({ snapshot: other, held: heldBytes(0), grants: own }),
+    ]);
+    await second.next('neighbours');
+    await second.link.locate('x', [], AbortSignal.timeout(5_000));
+    assert.equal(second.count('trust'), 0, 'its own need no word');
   });
 
   it('shares its budget for an origin among who reads there, and passes on what the origin asks for', async () => {

@@ -114,7 +114,7 @@ export class SchedulerService implements AttendanceHandler {
     if (!peer || this.#attendances.get(peer.id) !== attendance) return;
     const isGoodbye = request.message.case === 'goodbye';
     if (isGoodbye) this.#attendances.delete(peer.id);
-    this.#feed(toEvent(peer.id, request));
+    this.#feed(toEvent(peer.id, request, this.#options.identity.publicKey));
     if (isGoodbye) attendance.outbox.end();
   }
 

@@ -5,6 +5,7 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import {
   AnaxError,
   type Identity,
+  isGrantOf,
   MAX_PIECES,
   type PeerId,
   type PeerInfo,
@@ -17,7 +18,10 @@ import {
   type AttendResponseSchema,
   errorFromWire,
   errorToWire,
+  grantFromWire,
+  grantToWire,
   peerToWire,
+  type ReaderGrantMessage,
 } from '../rpc/index.ts';
 import type { SchedulerEffect, SchedulerEvent } from '../scheduler/index.ts';
 import { spansFromWire, spansToWire } from './wire-spans.ts';
@@ -27,6 +31,8 @@ export type ResponseInit = MessageInitShape<typeof AttendResponseSchema>;
 const MAX_HELD_BYTES = MAX_PIECES / 8;
 /** Holders that one answer may name. */
 const MAX_HEARD = 1_000;
+/** Readers of before that one join may name. */
+const MAX_GRANTS = 16;
 const MAX_URL_LENGTH = 2_048;
 const MAX_ORIGIN_LENGTH = 255;
 const MAX_REF_KEY_LENGTH = 1_024;
@@ -34,7 +40,7 @@ const MAX_REF_KEY_LENGTH = 1_024;
 const MAX_EXCLUDED = 1_000;
 
 /** What an attending peer says, other than `announce`. Unknown messages count as a sign of life. Throws `peer_protocol`. */
-export function toEvent(peer: PeerId, { message }: AttendRequest): SchedulerEvent {
+export function toEvent(peer: PeerId, { message }: AttendRequest, schedulerKey: Uint8Array): SchedulerEvent {
   switch (message.case) {
     case 'join': {
       const { snapshotId, pieceCount, held, url, origin, totalBytes, lease } = message.value;
@@ -47,6 +53,7 @@ export function toEvent(peer: PeerId, { message }: AttendRequest): SchedulerEven
         url: url.slice(0, MAX_URL_LENGTH),
         origin: origin.slice(0, MAX_ORIGIN_LENGTH),
         totalBytes: toSafeNumber(totalBytes),
+        readers: strangers(message.value.grants, schedulerKey),
         lease: lease && { epoch: toSafeNumber(lease.epoch), spans: spansFromWire(lease.spans) },
       };
     }
@@ -107,6 +114,12 @@ export function toEvent(peer: PeerId, { message }: AttendRequest): SchedulerEven
   }
 }
 
+/** The keys of readers that another scheduler granted. */
+function strangers(grants: readonly ReaderGrantMessage[], schedulerKey: Uint8Array): Uint8Array[] {
+  const known = grants.slice(0, MAX_GRANTS).map(grantFromWire);
+  return known.filter((grant) => !isGrantOf(schedulerKey, grant)).map(({ readerKey }) => readerKey);
+}
+
 function checkHeld(held: Uint8Array): Uint8Array {
   if (held.length > MAX_HELD_BYTES) throw new AnaxError('peer_protocol', 'a bitfield is too long');
   return held;
@@ -151,6 +164,11 @@ export function toResponse(effect: SchedulerEffect, peer: PeerInfo, identity: Id
       const grant = signReaderGrant(identity, { snapshot, epoch: 0, readerKey: peer.publicKey });
       const grantSignature = Uint8Array.from(grant.signature);
       return { message: { case: 'deputy', value: { snapshotId: snapshot, grantSignature } } };
+    }
+    case 'trust': {
+      const { snapshot, readerKey } = effect;
+      const grant = signReaderGrant(identity, { snapshot, epoch: 0, readerKey });
+      return { message: { case: 'trust', value: { grant: grantToWire(grant) } } };
     }
     case 'originShare': {
       const { origin, connections, bytesPerSecond, requestsPerMinute, pauseMs } = effect;

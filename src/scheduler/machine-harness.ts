@@ -70,6 +70,7 @@ export interface JoinOptions {
   readonly held?: Uint8Array;
   readonly pieceCount?: number;
   readonly lease?: LeaseClaim;
+  readonly readers?: readonly Uint8Array[];
   readonly totalBytes?: number;
   readonly snapshot?: SnapshotId;
   readonly origin?: string;
@@ -104,6 +105,7 @@ export class MachineHarness {
       url: 'hf://owner/name',
       origin: 'hub.example',
       totalBytes: 1,
+      readers: [],
       lease: undefined,
       ...options,
     });

@@ -21,6 +21,7 @@ import {
 } from './state.ts';
 import { exclude, pointOut, suspect } from './suspects.ts';
 import type { LeaseClaim, SchedulerEvent } from './types.ts';
+import { vouch } from './vouchers.ts';
 
 type EventOf<Kind extends SchedulerEvent['kind']> = Extract<SchedulerEvent, { kind: Kind }>;
 
@@ -86,6 +87,7 @@ export function join(step: Step, peer: Peer, event: EventOf<'join'>): void {
   }
   connect(step, swarm, member);
   appoint(step, swarm, member);
+  vouch(step, swarm, member, event.readers);
   memberJoined(step, swarm, member, event.lease);
 }
 

@@ -60,6 +60,12 @@ export interface Origin {
   pausedUntilMs: number;
 }
 
+export interface Voucher {
+  readonly readerKey: Uint8Array;
+  readonly hosts: Set<string>;
+  isTaken: boolean;
+}
+
 /** What is kept for seeds that were invited, in equal parts. Nobody has read of it. */
 interface Reserve {
   spans: readonly Range[];
@@ -110,6 +116,8 @@ export interface Swarm {
   /** Whether somebody joined soon after this scheduler's start with pieces or a lease: it lives since before. */
   outlivedRestart: boolean;
   lastRoundAtMs: number;
+  /** Readers of before this scheduler, by their keys in hex, with the hosts that named them; see vouchers.ts. */
+  readonly vouched: Map<string, Voucher>;
   /** Members that may be elected where the scheduler is gone. */
   readonly deputies: Set<PeerId>;
   readonly unable: Set<PeerId>;
@@ -220,6 +228,7 @@ export function createSwarm(facts: SwarmFacts, exact: boolean, nowMs: number): S
     exact,
     outlivedRestart: false,
     lastRoundAtMs: -Infinity,
+    vouched: new Map(),
     deputies: new Set(),
     unable: new Set(),
     condemned: new Set(),

@@ -55,6 +55,7 @@ const event: fc.Arbitrary<SchedulerEvent> = fc.oneof(
     url: fc.constant('hf://owner/name'),
     origin: fc.constantFrom('a', 'b'),
     totalBytes: fc.constant(BYTES),
+    readers: fc.array(fc.uint8Array({ minLength: 31, maxLength: 32 }), { maxLength: 2 }),
     lease: fc.option(fc.record({ epoch, spans }), { nil: undefined }),
   }),
   fc.record({ kind: fc.constant('leave' as const), peer, snapshot }),

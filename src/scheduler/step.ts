@@ -13,6 +13,7 @@ import { leaseProgress, leaseYielded } from './sharing.ts';
 import type { Peer, SchedulerState, Step } from './state.ts';
 import { forgive } from './suspects.ts';
 import type { SchedulerEffect, SchedulerEvent } from './types.ts';
+import { takeVouchers } from './vouchers.ts';
 
 /** Takes one event in; `state` changes in place. `nowMs` must not run backwards by more than its jitter. */
 export function step(state: SchedulerState, event: SchedulerEvent, nowMs: number): SchedulerEffect[] {
@@ -95,7 +96,9 @@ function tick(context: Step): void {
   forgive(state, nowMs);
   forgetOrigins(state, nowMs);
   for (const swarm of state.swarms.values()) {
-    if (swarm.members.size > 0) leaseTick(context, swarm);
-    else if (nowMs - swarm.emptySinceMs >= state.limits.swarmTtlMs) forgetSwarm(context, swarm);
+    if (swarm.members.size > 0) {
+      takeVouchers(context, swarm);
+      leaseTick(context, swarm);
+    } else if (nowMs - swarm.emptySinceMs >= state.limits.swarmTtlMs) forgetSwarm(context, swarm);
   }
 }

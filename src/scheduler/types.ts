@@ -35,6 +35,8 @@ export type SchedulerEvent =
       /** The host of its hub; those with the same share a budget. Empty where it has none. */
       readonly origin: string;
       readonly totalBytes: number;
+      /** Keys of readers that it believes and this scheduler did not grant; see vouchers.ts. */
+      readonly readers: readonly Uint8Array[];
       /** The lease that the peer holds, from before it lost the scheduler. */
       readonly lease: LeaseClaim | undefined;
     }
@@ -134,6 +136,13 @@ export type SchedulerEffect =
    * The shell signs it as for a lease, with epoch 0.
    */
   | { readonly kind: 'deputy'; readonly to: PeerId; readonly snapshot: SnapshotId }
+  /** One who read before this scheduler had its key is to be believed. The shell signs a grant with epoch 0. */
+  | {
+      readonly kind: 'trust';
+      readonly to: PeerId;
+      readonly snapshot: SnapshotId;
+      readonly readerKey: Uint8Array;
+    }
   /** What this peer may ask of an origin until it hears otherwise; `undefined` is without limit. */
   | {
       readonly kind: 'originShare';

@@ -90,6 +90,7 @@ export class Attendance {
       held: this.#host.disk.toBytes(),
       url: 'sim://model',
       origin: 'sim',
+      readers: [],
       totalBytes: options.pieces * PIECE_BYTES,
       lease: this.#leaseClaim(),
     });
@@ -146,6 +147,7 @@ export class Attendance {
         return undefined;
       case 'originShare':
         return session.reader.share(effect);
+      case 'trust':
       case 'located':
         return undefined;
       default:

@@ -136,7 +136,7 @@ export function requestFailed(
 
 /**
  * It may have a grant that is not known here yet, so a few times are forgiven: after the first it is left alone for a
- * while, which doubles with each.
+ * while, which doubles with each. What was under way then counts as one.
  */
 function doubt(
   state: SwarmState,
@@ -145,6 +145,7 @@ function doubt(
   nowMs: number,
   effects: SwarmEffect[],
 ): void {
+  if (nowMs < link.pausedUntilMs) return;
   const times = (state.unproven.get(link.peer) ?? 0) + 1;
   state.unproven.set(link.peer, times);
   const { maxUnproven, probationMs } = state.limits;

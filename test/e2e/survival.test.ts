@@ -1,6 +1,7 @@
 // What breaks half way: peers, the seed, the scheduler. The rest completes, and the origin is not read twice.
 
 import assert from 'node:assert/strict';
+import { rm } from 'node:fs/promises';
 import { test } from 'node:test';
 import {
   assertDelivered,
@@ -98,6 +99,20 @@ test('scheduler and seed are killed half way: a peer is elected, and reads only 
   assert.ok(extra <= LEAD_BYTES, `${extra} bytes too many`);
   const elected = peers.filter(({ service }) => service.log.includes('elected to read the origin'));
   assert.equal(elected.length, 1);
+});
+
+test('a scheduler that lost its data: a peer that comes then still gets the model from the others', async (context) => {
+  const hub = await modelHub(context, { sizeMiB: 16 });
+  const { peers, scheduler } = await cluster(context, hub, { peers: 2 });
+  const [first, second] = peers;
+  assert.ok(first && second);
+  await assertDelivered(await getThrough(first, hub).result, first.output);
+  const { contentBytesSent } = await hub.stats();
+  await scheduler.stop();
+  await rm(scheduler.folder, { recursive: true });
+  await scheduler.start();
+  await assertDelivered(await getThrough(second, hub, '--timeout', '60s').result, second.output);
+  assert.equal((await hub.stats()).contentBytesSent, contentBytesSent);
 });
 
 test('a daemon that is told to stop ends in time and keeps what it has', async (context) => {

@@ -205,6 +205,13 @@ export declare type AttendRequest_Join = Message<"anax.v1.AttendRequest.Join"> &
    * @generated from field: string origin = 7;
    */
   origin: string;
+
+  /**
+   * Those that this peer believes in this swarm: a scheduler with a new key learns who read before it.
+   *
+   * @generated from field: repeated anax.v1.ReaderGrant grants = 8;
+   */
+  grants: ReaderGrant[];
 };
 
 /**
@@ -852,6 +859,8 @@ export declare type AttendResponse_Located = Message<"anax.v1.AttendResponse.Loc
 export declare const AttendResponse_LocatedSchema: GenMessage<AttendResponse_Located>;
 
 /**
+ * One who read before this scheduler had its key is to be believed.
+ *
  * @generated from message anax.v1.AttendResponse.Trust
  */
 export declare type AttendResponse_Trust = Message<"anax.v1.AttendResponse.Trust"> & {
