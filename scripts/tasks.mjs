@@ -36,6 +36,7 @@ const TASKS = {
   crash: () => [inCheckout('scripts/crash/main.ts')],
   'bench:wire': () => [inCheckout('bench/wire/main.ts')],
   'bench:swarm': () => [inCheckout('bench/swarm/main.ts')],
+  'bench:origin': () => [inCheckout('bench/origin/main.ts')],
   'bench:store': () => [inCheckout('bench/store/main.ts')],
   'bench:links': () => [[node, '--expose-gc', join(root, 'bench/links/main.ts'), ...rest]],
   soak: () => [inCheckout('bench/soak/main.ts')],

@@ -71,7 +71,7 @@ export interface Source {
 
   /**
    * The bytes of `range`, exactly: fewer or more is an error (`network_unreachable` for a cut connection,
-   * `origin_protocol` for a wrong answer). Chunks are the caller's to keep. Retries of the request before the first
+   * `origin_protocol` for a wrong answer). A chunk is good until the next is asked for. Retries of the request before the first
    * byte are the source's; a cut after it is the caller's to resume with another `get`.
    */
   get(ref: PinnedRef, file: ListedFile, range: Range, context: SourceContext): AsyncIterable<Uint8Array>;

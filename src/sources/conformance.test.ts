@@ -18,8 +18,13 @@ import { createSources } from './index.ts';
 
 const EMULATOR_OPTIONS = { signedUrlTtlMs: 600_000 };
 
-function sources() {
-  return createSources({ version: '0.0.0', clock: systemClock, random: () => 0, maxAttempts: 2 });
+/** Bodies go the way of small ones, or all the way of large ones. */
+const WAYS = { 'small bodies': Infinity, 'large bodies': 1 } as const;
+type Way = keyof typeof WAYS;
+
+function sources(way: Way = 'small bodies') {
+  const bulkBytes = WAYS[way];
+  return createSources({ version: '0.0.0', clock: systemClock, random: () => 0, maxAttempts: 2, bulkBytes });
 }
 
 function sourceOf(registry: ReturnType<typeof sources>, scheme: string) {
@@ -65,72 +70,37 @@ function repoIn(url: string): string {
   return url.replace(/^\w+:\/\//u, '').replace(/@.*$/u, '');
 }
 
-describeSource('hf', async (): Promise<SourceFixture> => {
-  const hub = await startHuggingFaceHub(EMULATOR_OPTIONS);
-  const registry = sources();
-  const put = (files: FixtureFiles, isPrivate = false): string => {
-    const id = newName();
-    hub.putRepo({ id, revisions: { main: files }, private: isPrivate });
-    return id;
-  };
-  hub.addToken('tok_4f9c2b7e51a84d3f');
-  hub.addToken('tok_other_91d6aa03');
-  return {
-    ...hubFixture(hub),
-    source: sourceOf(registry, 'hf'),
-    put: async (files) => `hf://${put(files)}`,
-    putPrivate: async (files: FixtureFiles, token: Secret) => {
-      const id = put(files, true);
-      hub.grant(token.reveal(), id);
-      return { url: `hf://${id}`, refused: ['repo_not_found'] };
-    },
-    absent: async () => {
-      const id = put({ 'a.txt': Buffer.from('a') });
-      return {
-        repo: { url: 'hf://acme/absent', codes: ['auth_required', 'repo_not_found'] },
-        revision: { url: `hf://${id}@no-such-branch`, codes: ['revision_not_found'] },
-        file: { url: `hf://${id}/no/such.file`, codes: ['file_not_found'] },
-      };
-    },
-    injectPath: (url, path) => {
-      const oid = 'e69de29bb2d1d6434b8b29ae775ad8c2e48c5391';
-      hub.injectEntries(repoIn(url), [{ type: 'file', path, size: 0, oid }]);
-    },
-    close: async () => {
-      await registry.close();
-      await hub.close();
-    },
-  };
-});
-
-for (const smallFileRanges of ['ignored', 'honoured'] as const) {
-  describeSource(`modelscope, small file ranges ${smallFileRanges}`, async (): Promise<SourceFixture> => {
-    const hub = await startModelScopeHub({ ...EMULATOR_OPTIONS, quirks: { smallFileRanges } });
-    const registry = sources();
+for (const way of ['small bodies', 'large bodies'] as const) {
+  describeSource(`hf, ${way}`, async (): Promise<SourceFixture> => {
+    const hub = await startHuggingFaceHub(EMULATOR_OPTIONS);
+    const registry = sources(way);
     const put = (files: FixtureFiles, isPrivate = false): string => {
       const id = newName();
-      hub.putRepo({ id, revisions: { master: files }, private: isPrivate });
+      hub.putRepo({ id, revisions: { main: files }, private: isPrivate });
       return id;
     };
+    hub.addToken('tok_4f9c2b7e51a84d3f');
+    hub.addToken('tok_other_91d6aa03');
     return {
       ...hubFixture(hub),
-      source: sourceOf(registry, 'modelscope'),
-      put: async (files) => `modelscope://${put(files)}`,
+      source: sourceOf(registry, 'hf'),
+      put: async (files) => `hf://${put(files)}`,
       putPrivate: async (files: FixtureFiles, token: Secret) => {
         const id = put(files, true);
-        hub.addToken(token.reveal(), { canRead: [id] });
-        return { url: `modelscope://${id}`, refused: ['repo_not_found'] };
+        hub.grant(token.reveal(), id);
+        return { url: `hf://${id}`, refused: ['repo_not_found'] };
       },
       absent: async () => {
         const id = put({ 'a.txt': Buffer.from('a') });
         return {
-          repo: { url: 'modelscope://acme/absent', codes: ['repo_not_found'] },
-          revision: { url: `modelscope://${id}@no-such-branch`, codes: ['revision_not_found'] },
-          file: { url: `modelscope://${id}/no/such.file`, codes: ['file_not_found'] },
+          repo: { url: 'hf://acme/absent', codes: ['auth_required', 'repo_not_found'] },
+          revision: { url: `hf://${id}@no-such-branch`, codes: ['revision_not_found'] },
+          file: { url: `hf://${id}/no/such.file`, codes: ['file_not_found'] },
         };
       },
       injectPath: (url, path) => {
-        hub.injectEntries(repoIn(url), [{ Type: 'blob', Path: path, Size: 0, Sha256: 'e3'.repeat(32) }]);
+        const oid = 'e69de29bb2d1d6434b8b29ae775ad8c2e48c5391';
+        hub.injectEntries(repoIn(url), [{ type: 'file', path, size: 0, oid }]);
       },
       close: async () => {
         await registry.close();
@@ -140,46 +110,91 @@ for (const smallFileRanges of ['ignored', 'honoured'] as const) {
   });
 }
 
-describeSource('http', async (): Promise<SourceFixture> => {
-  const home = await startPlainServer('127.0.0.1');
-  const cdn = await startPlainServer('localhost');
-  const registry = sources();
-  /** Large files lie on another host, to which the first redirects. */
-  const put = (files: FixtureFiles, token?: string): string => {
-    const [entry] = Object.entries(files);
-    if (entry === undefined) throw new Error('an http URL has a file');
-    const [path, bytes] = entry;
-    const at = `/${newName()}/${path.split('/').map(encodeURIComponent).join('/')}`;
-    const file = { bytes, etag: `"${path.length}-${bytes.length}-${bytes[0] ?? 0}"` };
-    const isFar = bytes.length > 1_000_000;
-    if (isFar) cdn.files.set(at, file);
-    const secured = token === undefined ? {} : { token };
-    home.files.set(at, { ...file, ...secured, ...(isFar ? { redirectTo: `${cdn.url}${at}` } : {}) });
-    return `${home.url}${at}`;
-  };
-  const seen = ({ requests }: typeof home, atHome: boolean): SeenRequest[] =>
-    requests.map(({ path, headers }) => ({ atHome, text: `${path} ${JSON.stringify(headers)}` }));
-  return {
-    source: sourceOf(registry, 'http'),
-    parseOptions: {},
-    holdsOneFile: true,
-    holdsNothing: false,
-    put: async (files) => put(files),
-    putPrivate: async (files: FixtureFiles, token: Secret) => ({
-      url: put(files, token.reveal()),
-      refused: ['auth_invalid'],
-    }),
-    absent: async () => ({ repo: { url: `${home.url}/absent.bin`, codes: ['file_not_found'] } }),
-    cutNext: (_path, afterBytes) => cdn.breakNext('cut', afterBytes),
-    stall: (_path, afterBytes) => cdn.breakNext('stall', afterBytes),
-    hang: () => home.hang(),
-    requests: () => [...seen(home, true), ...seen(cdn, false)],
-    close: async () => {
-      await registry.close();
-      await Promise.all([home.close(), cdn.close()]);
+for (const [smallFileRanges, way] of [
+  ['ignored', 'small bodies'],
+  ['honoured', 'large bodies'],
+] as const) {
+  describeSource(
+    `modelscope, small file ranges ${smallFileRanges}, ${way}`,
+    async (): Promise<SourceFixture> => {
+      const hub = await startModelScopeHub({ ...EMULATOR_OPTIONS, quirks: { smallFileRanges } });
+      const registry = sources(way);
+      const put = (files: FixtureFiles, isPrivate = false): string => {
+        const id = newName();
+        hub.putRepo({ id, revisions: { master: files }, private: isPrivate });
+        return id;
+      };
+      return {
+        ...hubFixture(hub),
+        source: sourceOf(registry, 'modelscope'),
+        put: async (files) => `modelscope://${put(files)}`,
+        putPrivate: async (files: FixtureFiles, token: Secret) => {
+          const id = put(files, true);
+          hub.addToken(token.reveal(), { canRead: [id] });
+          return { url: `modelscope://${id}`, refused: ['repo_not_found'] };
+        },
+        absent: async () => {
+          const id = put({ 'a.txt': Buffer.from('a') });
+          return {
+            repo: { url: 'modelscope://acme/absent', codes: ['repo_not_found'] },
+            revision: { url: `modelscope://${id}@no-such-branch`, codes: ['revision_not_found'] },
+            file: { url: `modelscope://${id}/no/such.file`, codes: ['file_not_found'] },
+          };
+        },
+        injectPath: (url, path) => {
+          hub.injectEntries(repoIn(url), [{ Type: 'blob', Path: path, Size: 0, Sha256: 'e3'.repeat(32) }]);
+        },
+        close: async () => {
+          await registry.close();
+          await hub.close();
+        },
+      };
     },
-  };
-});
+  );
+}
+
+for (const way of ['small bodies', 'large bodies'] as const) {
+  describeSource(`http, ${way}`, async (): Promise<SourceFixture> => {
+    const home = await startPlainServer('127.0.0.1');
+    const cdn = await startPlainServer('localhost');
+    const registry = sources(way);
+    /** Large files lie on another host, to which the first redirects. */
+    const put = (files: FixtureFiles, token?: string): string => {
+      const [entry] = Object.entries(files);
+      if (entry === undefined) throw new Error('an http URL has a file');
+      const [path, bytes] = entry;
+      const at = `/${newName()}/${path.split('/').map(encodeURIComponent).join('/')}`;
+      const file = { bytes, etag: `"${path.length}-${bytes.length}-${bytes[0] ?? 0}"` };
+      const isFar = bytes.length > 1_000_000;
+      if (isFar) cdn.files.set(at, file);
+      const secured = token === undefined ? {} : { token };
+      home.files.set(at, { ...file, ...secured, ...(isFar ? { redirectTo: `${cdn.url}${at}` } : {}) });
+      return `${home.url}${at}`;
+    };
+    const seen = ({ requests }: typeof home, atHome: boolean): SeenRequest[] =>
+      requests.map(({ path, headers }) => ({ atHome, text: `${path} ${JSON.stringify(headers)}` }));
+    return {
+      source: sourceOf(registry, 'http'),
+      parseOptions: {},
+      holdsOneFile: true,
+      holdsNothing: false,
+      put: async (files) => put(files),
+      putPrivate: async (files: FixtureFiles, token: Secret) => ({
+        url: put(files, token.reveal()),
+        refused: ['auth_invalid'],
+      }),
+      absent: async () => ({ repo: { url: `${home.url}/absent.bin`, codes: ['file_not_found'] } }),
+      cutNext: (_path, afterBytes) => cdn.breakNext('cut', afterBytes),
+      stall: (_path, afterBytes) => cdn.breakNext('stall', afterBytes),
+      hang: () => home.hang(),
+      requests: () => [...seen(home, true), ...seen(cdn, false)],
+      close: async () => {
+        await registry.close();
+        await Promise.all([home.close(), cdn.close()]);
+      },
+    };
+  });
+}
 
 describeSource('file', async (): Promise<SourceFixture> => {
   const registry = sources();

@@ -1,7 +1,7 @@
 // Reads a range of a file that a hub hands out through a redirect to its CDN: asks the hub once where it is, checks what
 // the hub says about it, reads from there without credentials, and asks again when the signed URL has ended.
 
-import { AnaxError, redactUrl } from '../core/index.ts';
+import { AnaxError, rangeLength, redactUrl } from '../core/index.ts';
 import { type FileLocation, LocatedFiles } from './located-files.ts';
 import {
   discard,
@@ -66,7 +66,12 @@ export class HubDownloads {
   async #askHub(file: HubFile): Promise<OriginResponse> {
     const { request, want } = file;
     const headers = { ...request.headers, ...rangeHeaders(want) };
-    const response = await this.#client.send({ ...request, headers, redirect: 'stay' });
+    const response = await this.#client.send({
+      ...request,
+      headers,
+      redirect: 'stay',
+      expectedBytes: rangeLength(want.range),
+    });
     if (response.status >= 400) throw await file.refusal(response);
     try {
       await file.check(response);
@@ -85,6 +90,7 @@ export class HubDownloads {
       url,
       headers,
       requestClass: 'cdn',
+      expectedBytes: rangeLength(want.range),
       signal: request.signal,
     });
     if (response.status < 400) return response;

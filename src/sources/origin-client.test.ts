@@ -278,6 +278,32 @@ describe('origin client', () => {
     assert.equal(proxied.length, 1);
   });
 
+  it('has large bodies come by their own way, with the same redirects, retries and headers', async (t) => {
+    const { client } = connect(t, { bulkBytes: 1 });
+    const seen: [string, string | undefined][] = [];
+    const far = await serve(
+      t,
+      (request, response) => {
+        seen.push(['far', request.headers.authorization]);
+        if (seen.length === 2) response.writeHead(503, { 'retry-after': '0' }).end();
+        else response.setHeader('content-length', '4').end('text');
+      },
+      'localhost',
+    );
+    const url = await serve(t, (request, response) => {
+      seen.push(['home', request.headers.authorization]);
+      response.writeHead(302, { location: far.replace('127.0.0.1', 'localhost') }).end();
+    });
+    const request = get(url, { credentials, expectedBytes: 4 });
+    assert.equal((await fetchText(client, request)).text, 'text');
+    assert.deepEqual(seen, [
+      ['home', 'Bearer tok_1'],
+      ['far', undefined],
+      ['far', undefined],
+    ]);
+    assert.equal(client.requestCount, 3);
+  });
+
   it('limits the connections to one origin', async (t) => {
     const { client } = connect(t, { maxConnectionsPerOrigin: 3 });
     let open = 0;

@@ -14,6 +14,7 @@ import {
   redactUrl,
   silentLogger,
 } from '../core/index.ts';
+import { type BulkOptions, type BulkResponse, bulkGet } from './bulk-get.ts';
 import { fingerprint, type HeaderFields, privateHeaders } from './credentials.ts';
 import { Patience } from './patience.ts';
 import { type QuotaKey, RateBudgets } from './rate-budgets.ts';
@@ -39,6 +40,8 @@ export interface OriginClientOptions extends Partial<RetryLimits> {
   readonly headersTimeoutMs?: number;
   /** Between two chunks of a body. Default 60,000. */
   readonly bodyTimeoutMs?: number;
+  /** Bodies of so many bytes take a way of their own, see bulk-get.ts. Default 8 MiB; no such way through a proxy. */
+  readonly bulkBytes?: number;
   /** Certificates (PEM) to trust beside the system's. Default none. */
   readonly extraCa?: readonly string[];
   /** Default: no proxy. The environment is not read here. */
@@ -76,6 +79,8 @@ export interface OriginRequest {
   readonly redirect?: 'follow' | 'stay';
   /** Which of the origin's quotas it may count towards; see RateBudgets. */
   readonly requestClass?: string;
+  /** Of the body that is hoped for. A large one takes a way of its own; its chunks are good until the next is asked for. */
+  readonly expectedBytes?: number;
   readonly signal: AbortSignal;
 }
 
@@ -84,7 +89,15 @@ export interface OriginResponse {
   readonly headers: ResponseHeaders;
   /** Who answered, after redirects. */
   readonly url: URL;
-  readonly body: Dispatcher.ResponseData['body'];
+  readonly body: OriginBody;
+}
+
+/** A body on its way. */
+export interface OriginBody extends AsyncIterable<Uint8Array> {
+  /** Reads and throws away what is left; of more than `limit` bytes the connection is closed. */
+  dump(options: { readonly limit: number }): Promise<void>;
+  /** Closes the connection. */
+  destroy(): void;
 }
 
 /** One request on its way through redirects. */
@@ -104,11 +117,17 @@ const BODY_BUFFER_BYTES = 1 * MiB;
 
 const KEEP_ALIVE_MS = 30_000;
 
+/** From here on a body is worth a connection of its own. */
+const BULK_BYTES = 8 * MiB;
+
 export class OriginClient {
   readonly #deps: OriginClientDeps;
   readonly #limits: RetryLimits;
   readonly #userAgent: string;
   readonly #dispatcher: Dispatcher;
+  /** Absent with a proxy, which undici speaks to. */
+  readonly #bulk: BulkOptions | undefined;
+  readonly #bulkBytes: number;
   readonly #budgets = new RateBudgets();
   #requestCount = 0;
 
@@ -117,6 +136,8 @@ export class OriginClient {
     this.#limits = { ...defaultRetryLimits, ...definedOf(options) };
     this.#userAgent = options.userAgent ?? 'anax';
     this.#dispatcher = createDispatcher(options);
+    this.#bulk = hasProxy(options) ? undefined : bulkOptions(options);
+    this.#bulkBytes = options.bulkBytes ?? BULK_BYTES;
   }
 
   /** Requests sent so far, redirects and retries included. */
@@ -186,6 +207,8 @@ export class OriginClient {
   async #attempt(request: OriginRequest, hop: Hop): Promise<OriginResponse | AnaxError> {
     this.#requestCount += 1;
     try {
+      const bulk = await this.#attemptBulk(request, hop);
+      if (bulk) return { ...bulk, url: hop.url };
       const { statusCode, headers, body } = await send(hop.url, {
         dispatcher: this.#dispatcher,
         method: hop.method,
@@ -200,6 +223,13 @@ export class OriginClient {
     } catch (error) {
       return toRequestError(error, hop.url, request.signal);
     }
+  }
+
+  /** `undefined` where the request is not for a large body. */
+  async #attemptBulk(request: OriginRequest, hop: Hop): Promise<BulkResponse | undefined> {
+    const isBulk = hop.method === 'GET' && (request.expectedBytes ?? 0) >= this.#bulkBytes;
+    if (!isBulk || !this.#bulk) return undefined;
+    return await bulkGet(hop.url, this.#headers(request, hop), this.#bulk, request.signal);
   }
 
   #headers(request: OriginRequest, hop: Hop): Record<string, string> {
@@ -218,18 +248,43 @@ export class OriginClient {
   }
 }
 
+function hasProxy({ proxy }: OriginClientOptions): boolean {
+  return (proxy?.httpUrl ?? '') !== '' || (proxy?.httpsUrl ?? '') !== '';
+}
+
+function bulkOptions(options: OriginClientOptions): BulkOptions {
+  const { connectTimeoutMs, headersTimeoutMs, bodyTimeoutMs } = timeouts(options);
+  const ca = trustedCa(options);
+  return { connectTimeoutMs, headersTimeoutMs, bodyTimeoutMs, ...(ca && { ca }) };
+}
+
+function timeouts(options: OriginClientOptions) {
+  return {
+    connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
+    headersTimeoutMs: options.headersTimeoutMs ?? 30_000,
+    bodyTimeoutMs: options.bodyTimeoutMs ?? 60_000,
+  };
+}
+
+/** `undefined`: Node's own. */
+function trustedCa({ extraCa }: OriginClientOptions): string[] | undefined {
+  return extraCa && [...getCACertificates('default'), ...extraCa];
+}
+
 function createDispatcher(options: OriginClientOptions): Dispatcher {
+  const { connectTimeoutMs, headersTimeoutMs, bodyTimeoutMs } = timeouts(options);
+  const ca = trustedCa(options);
   const common = {
     connections: options.maxConnectionsPerOrigin ?? 16,
     pipelining: 1,
     // One stream a connection: parallel ranges over one HTTP/2 connection share its window and its one core.
     allowH2: false,
-    headersTimeout: options.headersTimeoutMs ?? 30_000,
-    bodyTimeout: options.bodyTimeoutMs ?? 60_000,
+    headersTimeout: headersTimeoutMs,
+    bodyTimeout: bodyTimeoutMs,
     keepAliveTimeout: KEEP_ALIVE_MS,
     connect: {
-      timeout: options.connectTimeoutMs ?? 10_000,
-      ...(options.extraCa === undefined ? {} : { ca: [...getCACertificates('default'), ...options.extraCa] }),
+      timeout: connectTimeoutMs,
+      ...(ca && { ca }),
     },
   };
   if (options.proxy === undefined) return new Agent(common);

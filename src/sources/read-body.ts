@@ -49,9 +49,10 @@ async function readText(response: OriginResponse, signal: AbortSignal, isWanted:
     throw tooLarge(response, limit);
   const chunks: Uint8Array[] = [];
   let sizeBytes = 0;
-  for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
+  for await (const chunk of response.body) {
     signal.throwIfAborted();
-    chunks.push(chunk);
+    // A copy: a chunk is good until the next one only.
+    chunks.push(Buffer.from(chunk));
     sizeBytes += chunk.length;
     if (sizeBytes <= limit) continue;
     if (isWanted) throw tooLarge(response, limit);

@@ -29,7 +29,8 @@ async function readFrom(t: TestContext, answer: Answer, range: Range, sizeBytes 
   const url = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/f`);
   const response = await client.send({ method: 'GET', url, signal });
   const chunks: Uint8Array[] = [];
-  for await (const chunk of readRange(response, wantedRange(range, sizeBytes), signal)) chunks.push(chunk);
+  for await (const chunk of readRange(response, wantedRange(range, sizeBytes), signal))
+    chunks.push(Buffer.from(chunk));
   return Buffer.concat(chunks).toString();
 }
 

@@ -112,7 +112,7 @@ async function* exactly(response: OriginResponse, span: Span): AsyncGenerator<Ui
   const { length, hasMore } = span;
   let skip = span.skip;
   let given = 0;
-  for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
+  for await (const chunk of response.body) {
     const behind = Math.min(chunk.length, skip);
     skip -= behind;
     const rest = chunk.subarray(behind, hasMore ? behind + length - given : chunk.length);

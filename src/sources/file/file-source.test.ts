@@ -89,7 +89,8 @@ describe('file source', () => {
     const ref = await resolve();
     const file = await source.stat(ref, 'link', context);
     const chunks: Uint8Array[] = [];
-    for await (const chunk of source.get(ref, file, { start: 0, end: 7 }, context)) chunks.push(chunk);
+    for await (const chunk of source.get(ref, file, { start: 0, end: 7 }, context))
+      chunks.push(Buffer.from(chunk));
     assert.equal(Buffer.concat(chunks).toString(), 'content');
   });
 

@@ -100,6 +100,7 @@ export class HttpSource implements Source {
       url: fileUrl(ref),
       headers,
       credentials,
+      expectedBytes: rangeLength(range),
       signal,
     });
     if (response.status !== 200 && response.status !== 206) {

@@ -37,7 +37,8 @@ export function failureCases(fixture: () => SourceFixture): void {
     const chunks: Uint8Array[] = [];
     const reading = (async () => {
       const all = { start: 0, end: file.sizeBytes };
-      for await (const chunk of fixture().source.get(ref, file, all, anonymous())) chunks.push(chunk);
+      for await (const chunk of fixture().source.get(ref, file, all, anonymous()))
+        chunks.push(Buffer.from(chunk));
     })();
     const error = await assertFails(reading, 'network_unreachable', 'network_timeout');
     assert.ok(error.kind.retryable);
