@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { closeSync, fstatSync, openSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AnaxError, hasCode, MiB, type PieceProof } from '../core/index.ts';
-import { nowNs } from '../transport/index.ts';
+import { makeTestCertificate, writeCertificate } from '../testing/certificates/index.ts';
+import { nowNs, PeerTls } from '../transport/index.ts';
 import { join2, NEVER, pieceFile, proofOf, type Side, sideOf } from './fixtures.ts';
 import type { DataLink, FetchOutcome, PieceFetchOptions, PieceToServe } from './index.ts';
 
@@ -245,6 +249,24 @@ test('links that are dialled are spread over the threads, and those accepted sha
   for (let more = 0; more < 15; more += 1) await join2(child, parent, port);
   assert.equal(child.plane.linkCount, 16);
   await event(() => parent.plane.linkCount === 16);
+});
+
+test('threads load the certificates for themselves', async (context) => {
+  const folder = await mkdtemp(join(tmpdir(), 'anax-plane-tls-'));
+  const ca = makeTestCertificate({ name: 'cluster' });
+  const tls = await PeerTls.load(await writeCertificate(folder, makeTestCertificate({ issuer: ca }), ca));
+  context.after(async () => {
+    tls.stop();
+    await rm(folder, { recursive: true });
+  });
+  const parent = await sideOf(context, 1, {}, tls);
+  const port = await parent.plane.listen('127.0.0.1', 0);
+  const [child, plain] = [await sideOf(context, 0, {}, tls), await sideOf(context, 0)];
+  const { link } = await join2(child, parent, port);
+  parent.onCall = async () => Buffer.from('sealed');
+  assert.equal(Buffer.from(await link.call('x', new Uint8Array())).toString(), 'sealed');
+  const address = { host: '127.0.0.1', port, expectedPeerId: parent.identity.id };
+  await assert.rejects(plain.plane.dial(address, NEVER), (error) => error instanceof AnaxError);
 });
 
 /** Has a bug end the thread that a link is with: this message cannot be encoded. */

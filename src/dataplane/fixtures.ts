@@ -14,12 +14,12 @@ import {
   silentLogger,
 } from '../core/index.ts';
 import { loadPieceHash } from '../hashing/index.ts';
-import { ByteRate, type IncomingMessage, type LinkLimits } from '../transport/index.ts';
+import { ByteRate, type IncomingMessage, type LinkLimits, type PeerTls } from '../transport/index.ts';
 import { type DataLink, DataPlane } from './index.ts';
 
 const SNAPSHOT = 'ab'.repeat(32) as SnapshotId;
 export const PIECES = 16;
-export const NEVER = new AbortController().signal;
+export const NEVER: AbortSignal = new AbortController().signal;
 
 /** One side: its plane, and what was said to it. */
 export interface Side {
@@ -38,6 +38,7 @@ export async function sideOf(
   context: TestContext,
   workers: number,
   limits: Partial<LinkLimits> = {},
+  tls?: PeerTls,
 ): Promise<Side> {
   const identity = createIdentity();
   const { createHasher } = await loadPieceHash();
@@ -54,6 +55,7 @@ export async function sideOf(
       workers,
       createHasher,
       logger: silentLogger,
+      tls,
       limits: { maxLinks: 100, maxLinksPerHost: 100, ...limits },
       uploadRate,
       downloadRate: new ByteRate(),
