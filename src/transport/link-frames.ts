@@ -19,6 +19,7 @@ import {
 import type { PieceReceiver } from './piece-receiver.ts';
 import type { PieceSender } from './piece-sender.ts';
 import type { RateGate } from './rate-gate.ts';
+import { FIRST_PROBE_TOKEN } from './send-window.ts';
 import type { PieceSink } from './stream-reader.ts';
 
 export interface LinkFramesOptions {
@@ -86,7 +87,7 @@ export class LinkFrames implements PieceSink {
   }
 
   #received(message: WireMessage): Promise<void> | undefined {
-    const { receiver, calls, served, vitals, send, onGoodbye } = this.#options;
+    const { receiver, sender, calls, served, vitals, send, onGoodbye } = this.#options;
     switch (message.kind) {
       case 'hello':
         throw violation('a second hello');
@@ -97,7 +98,8 @@ export class LinkFrames implements PieceSink {
         send({ kind: 'pong', token: message.token });
         return undefined;
       case 'pong':
-        vitals.pong(message.token);
+        if (message.token < FIRST_PROBE_TOKEN) vitals.pong(message.token);
+        else sender.taken(message.token, performance.now());
         return undefined;
       case 'reject':
         receiver.rejected(message);

@@ -4,6 +4,7 @@ import { AnaxError } from '../core/index.ts';
 import { Keepalive, type LinkActivity } from './keepalive.ts';
 import type { LinkLimits } from './limits.ts';
 import { LinkFault } from './link-end.ts';
+import { FIRST_PROBE_TOKEN } from './send-window.ts';
 
 export interface LinkVitalsOptions {
   readonly limits: LinkLimits;
@@ -58,7 +59,7 @@ export class LinkVitals {
     if (step.kind === 'dead') {
       onDead(new LinkFault(step.code, new AnaxError('network_timeout', step.why)));
     } else if (step.kind === 'ping' && this.#isReady) {
-      this.#token = (this.#token + 1) >>> 0;
+      this.#token = (this.#token + 1) % FIRST_PROBE_TOKEN;
       this.#sentAtMs = nowMs;
       ping(this.#token);
     }

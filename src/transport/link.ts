@@ -269,7 +269,7 @@ export class Link implements PeerLink {
       lastWriteAtMs: this.#writer.lastWriteAtMs,
       reading: reader.reading,
       writingForMs: this.#writer.writingForMs(nowMs),
-      stalledForMs: this.#writer.stalledForMs(nowMs),
+      stalledForMs: Math.max(this.#writer.stalledForMs(nowMs), this.#sender.waitingForMs(nowMs)),
       // Reading that went on after a stop counts as progress: the remote could not be heard before.
       lastChunkAtMs: this.#receiver.isArriving ? this.#receiver.lastProgressAtMs : undefined,
       sendersWait: sendPool.waiting > 0,

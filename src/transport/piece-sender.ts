@@ -2,16 +2,17 @@
 // that was begun may end in a reject instead of its last chunk.
 //
 // Invariants: one piece is on the wire at a time, its chunks in order; the next step is read while the one before is
-// written, and no more, so a link holds two step buffers at most; a request counts as answered when its last chunk is
+// written, and no more, so a link holds two step buffers at most; no more is written than the window allows, and who
+// waits for it holds no buffer; a request counts as answered when its last chunk is
 // handed to the writer, since the remote may ask for the piece again as soon as it has it.
 
-import { type AnaxError, assert, toAnaxError } from '../core/index.ts';
+import { type AnaxError, abortable, assert, toAnaxError } from '../core/index.ts';
 import type { BufferPool, Lease } from './buffer-pool.ts';
 import { PeerReject, type RejectCode, type RejectMessage, violation } from './messages.ts';
 import { type PieceId, pieceKey, pieceOfKey } from './piece-key.ts';
-import { type PieceToSend, readStep, stepBufferBytes } from './piece-step.ts';
+import { addPing, MAX_STEP_BYTES, type PieceToSend, readStep, stepBufferBytes } from './piece-step.ts';
 import type { RateGate } from './rate-gate.ts';
-import { StepPace } from './step-pace.ts';
+import { SendWindow } from './send-window.ts';
 
 /** When to ask again after a `busy` for too many requests. */
 const BUSY_RETRY_MS = 100;
@@ -44,7 +45,9 @@ export class PieceSender {
   #pumping = false;
   /** The write of the step before, of whatever piece. Never rejects. */
   #lastWrite: Promise<void> = Promise.resolve();
-  readonly #pace = new StepPace();
+  readonly #window = new SendWindow();
+  /** Somebody waits for the window since then, or since the last pong. */
+  #room: { readonly opened: PromiseWithResolvers<void>; sinceMs: number } | undefined;
 
   constructor(options: PieceSenderOptions) {
     this.#options = options;
@@ -53,6 +56,19 @@ export class PieceSender {
   /** Requests of the remote without an answer. */
   get unanswered(): number {
     return this.#asked.size;
+  }
+
+  /** How long the remote has taken nothing of what is on its way, while more waits; 0 where nothing waits. */
+  waitingForMs(nowMs: number): number {
+    return this.#room ? nowMs - this.#room.sinceMs : 0;
+  }
+
+  /** The remote has read up to the ping with this token. */
+  taken(token: number, nowMs: number): void {
+    this.#window.taken(token, nowMs);
+    if (!this.#room) return;
+    this.#room.sinceMs = nowMs;
+    if (this.#window.hasRoom) this.#room.opened.resolve();
   }
 
   /** Notes a request; whether the owner is to hear of it (else it is answered). */
@@ -159,7 +175,9 @@ export class PieceSender {
   async #transmit({ item, stop, done, failed }: Job): Promise<void> {
     const { gate, pool } = this.#options;
     for (let offset = 0; offset < item.sizeBytes; ) {
-      const stepBytes = Math.min(gate.stepBytes(this.#pace.stepBytes), item.sizeBytes - offset);
+      if (!this.#window.hasRoom) await this.#waitForRoom(stop.signal);
+      const mostBytes = gate.stepBytes(Math.min(MAX_STEP_BYTES, this.#window.stepBytes));
+      const stepBytes = Math.min(mostBytes, item.sizeBytes - offset);
       await gate.pass(stepBytes, stop.signal);
       // Reading ahead is for times of plenty: a remote that takes nothing must not hold more than it needs.
       if (pool.isScarce) await this.#lastWrite;
@@ -169,6 +187,8 @@ export class PieceSender {
         frames = await readStep(item, offset, stepBytes, lease.bytes);
         await this.#lastWrite;
         stop.signal.throwIfAborted();
+        const token = this.#window.wrote(stepBytes, performance.now());
+        if (token !== undefined) frames = addPing(frames, token);
       } catch (error) {
         lease.release();
         throw error;
@@ -180,12 +200,18 @@ export class PieceSender {
     }
   }
 
+  async #waitForRoom(signal: AbortSignal): Promise<void> {
+    const opened = Promise.withResolvers<void>();
+    this.#room = { opened, sinceMs: performance.now() };
+    try {
+      await abortable(opened.promise, signal);
+    } finally {
+      this.#room = undefined;
+    }
+  }
+
   #write(frames: Buffer, lease: Lease): Promise<void> {
-    const beganAtMs = performance.now();
-    const write = this.#options.bulk(frames).finally(() => {
-      lease.release();
-      this.#pace.wrote(performance.now() - beganAtMs);
-    });
+    const write = this.#options.bulk(frames).finally(() => lease.release());
     this.#lastWrite = write.catch(() => undefined);
     return write;
   }

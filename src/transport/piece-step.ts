@@ -40,12 +40,18 @@ const HEADS_BYTES = 192;
 /** Read and written at once: a chunk. 256 KiB cost the giver half as much CPU again; 1 MiB gained nothing. */
 export const MAX_STEP_BYTES = MAX_CHUNK_BYTES;
 
+/** Behind the payload: a ping. */
+const PING_BYTES = 9;
+
 /** What the buffer of a step needs to hold. */
 export function stepBufferBytes(stepBytes: number): number {
-  return HEADS_BYTES + stepBytes;
+  return HEADS_BYTES + stepBytes + PING_BYTES;
 }
 
-/** Reads a piece's bytes from `offset` on into `buffer`, and returns the part of it that is their frames. */
+/**
+ * Reads a piece's bytes from `offset` on into `buffer`, and returns the part of it that is their frames. Behind it is
+ * room for `addPing`.
+ */
 export async function readStep(
   item: PieceToSend,
   offset: number,
@@ -64,6 +70,15 @@ export async function readStep(
   assert(head.length <= chunkAt, 'the head of a piece fits before its first chunk');
   buffer.set(head, chunkAt - head.length);
   return buffer.subarray(chunkAt - head.length, HEADS_BYTES + stepBytes);
+}
+
+/** The frames of a step with a ping behind them, in the same buffer. */
+export function addPing(frames: Buffer, token: number): Buffer {
+  const ping = encodeMessage({ kind: 'ping', token });
+  assert(ping.length === PING_BYTES, 'a ping fits behind a step');
+  const all = Buffer.from(frames.buffer, frames.byteOffset, frames.length + PING_BYTES);
+  all.set(ping, frames.length);
+  return all;
 }
 
 function readSpan({ fd, offsetBytes }: FileSpan, offset: number, target: Buffer): Promise<void> {
