@@ -8,7 +8,7 @@ import { controlRoutes, startSocketServer } from '../rpc/index.ts';
 import { connectScheduler, createLocalScheduler, type SchedulerLink } from '../scheduler-server/index.ts';
 import { createSources } from '../sources/index.ts';
 import { openBlobStore } from '../store/index.ts';
-import { systemClock } from '../system/index.ts';
+import { steadyClock, systemClock } from '../system/index.ts';
 import { PeerTls } from '../transport/index.ts';
 import { advertisedHost } from './advertised-host.ts';
 import { Engine } from './engine.ts';
@@ -116,7 +116,7 @@ async function assemble(
     createHasher,
     tls,
     logger,
-    clock: systemClock,
+    clock: steadyClock,
     random: Math.random,
     sources: createSources({
       version,
@@ -177,7 +177,7 @@ interface SchedulerNeeds {
 }
 
 function schedulerLink({ config, logger, identity, self, rejoin }: SchedulerNeeds): SchedulerLink {
-  const common = { self, logger, clock: systemClock, random: Math.random };
+  const common = { self, logger, clock: steadyClock, random: Math.random };
   if (config.scheduler === undefined) return createLocalScheduler({ ...common, identity });
   return connectScheduler({ ...common, url: `http://${config.scheduler}`, rejoin });
 }

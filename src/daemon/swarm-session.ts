@@ -382,6 +382,8 @@ export class SwarmSession {
         return this.#ban(effect.peer, effect.reason);
       case 'read':
         return this.#run(this.#origin.read(effect.readId, effect.pieces));
+      case 'seek':
+        return deps.scheduler.join(this.joinFacts());
       case 'shortenRead':
         return this.#origin.shortenRead(effect.readId, effect.end);
       case 'leaseYielded':

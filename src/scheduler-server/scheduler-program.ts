@@ -3,7 +3,7 @@
 import { type Config, loadIdentity } from '../config/index.ts';
 import type { Logger, PeerId } from '../core/index.ts';
 import type { SchedulerLimits } from '../scheduler/index.ts';
-import { systemClock } from '../system/index.ts';
+import { steadyClock } from '../system/index.ts';
 import { startScheduler } from './start-scheduler.ts';
 
 export interface SchedulerProgramOptions {
@@ -25,7 +25,7 @@ export async function startSchedulerProgram(options: SchedulerProgramOptions): P
     port: config.port,
     identity,
     logger,
-    clock: systemClock,
+    clock: steadyClock,
     limits: limitsOf(config),
   });
   return { ready: { peerId: identity.id, peerPort: server.port }, stop: () => server.stop() };

@@ -76,11 +76,11 @@ export class Attendance {
     this.#isWelcome = true;
     this.#welcomeAtMs = this.#world.agenda.nowMs;
     this.#wasWelcome = true;
-    this.#join();
+    this.join();
     this.#keepAlive(link);
   }
 
-  #join(): void {
+  join(): void {
     const { snapshot, map, options } = this.#world;
     this.send({
       kind: 'join',

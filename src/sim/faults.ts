@@ -31,13 +31,20 @@ const FAULTS: readonly Fault[] = [
   failOrigin,
   cutOrigin,
   throttleOrigin,
+  expireUrls,
+  restartHalf,
+  setClock,
 ];
 
 /** When a world's faults are over. */
 export function planFaults(world: World, boundMs: number): number {
   const spanMs = Math.max(MIN_SPAN_MS, SPAN_FACTOR * boundMs);
   const plan = new FaultPlan(world, START_MS + spanMs);
-  for (const host of world.peers) host.isLiar = world.random() < 0.05;
+  for (const host of world.peers) {
+    host.isLiar = world.random() < 0.05;
+    // Nobody owes it anything once it is found out.
+    if (host.isLiar) world.unfinished.delete(host);
+  }
   const count = 3 + Math.floor(world.random() * 8);
   for (let drawn = 0; drawn < count; drawn += 1) {
     world.agenda.at(START_MS + world.random() * spanMs * 0.8, () => plan.draw());
@@ -217,4 +224,28 @@ function cutOrigin(plan: FaultPlan): void {
 function throttleOrigin(plan: FaultPlan): void {
   const { agenda, origin, random } = plan.world;
   origin.throttledUntilMs = agenda.nowMs + random() * (plan.endMs - agenda.nowMs);
+}
+
+/** The signed URLs are not good any more: who asks next must have a new one first. */
+function expireUrls(plan: FaultPlan): void {
+  const { origin } = plan.world;
+  origin.urlAge += 1;
+  origin.cut();
+}
+
+/** As when a rack loses power: many come back at once. */
+function restartHalf(plan: FaultPlan): void {
+  const { agenda, peers, random } = plan.world;
+  const half = peers.filter(() => random() < 0.5);
+  for (const peer of half) peer.crash();
+  agenda.after(random() * 3_000, () => {
+    for (const peer of half) plan.restart(peer);
+  });
+}
+
+/** A scheduler starts again with the time of day set back or forth, and so with epochs that do not rise. */
+function setClock(plan: FaultPlan): void {
+  const { scheduler, random } = plan.world;
+  scheduler.clockErrorMs = (random() - 0.5) * 100_000;
+  stopScheduler(plan);
 }

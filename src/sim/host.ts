@@ -144,6 +144,8 @@ export class SimHost implements LinkNode {
         return session.attendance.suspect(effect.peer);
       case 'read':
         return session.reader.read(effect.readId, effect.pieces);
+      case 'seek':
+        return session.attendance.join();
       case 'shortenRead':
         return session.reader.shorten(effect.readId, effect.end);
       case 'leaseYielded':

@@ -20,6 +20,8 @@ interface Read {
   piece: number;
   leftBytes: number;
   attempts: number;
+  /** Of the URL that it asks. */
+  urlAge: number;
   transfer: Transfer | undefined;
   pause: Entry | undefined;
   close: () => void;
@@ -100,6 +102,7 @@ export class OriginReader {
       piece: pieces.start,
       leftBytes: PIECE_BYTES,
       attempts: 0,
+      urlAge: this.#world.origin.urlAge,
       transfer: undefined,
       pause: undefined,
       close: () => {},
@@ -122,6 +125,7 @@ export class OriginReader {
       read.pause = agenda.after(options.originLatencyMs, () => {
         if (agenda.nowMs < origin.throttledUntilMs) return this.#throttled(read);
         if (origin.isFailing) return this.#refused(read);
+        if (read.urlAge < origin.urlAge) return this.#resolveAgain(read);
         read.attempts = 0;
         read.close = origin.open(() => this.#cut(read));
         this.#stream(read);
@@ -135,6 +139,11 @@ export class OriginReader {
     const waitMs = origin.throttledUntilMs - agenda.nowMs;
     this.#host.session?.attendance.send({ kind: 'throttled', peer: this.#host.info.id, waitMs });
     this.#request(read, waitMs);
+  }
+
+  #resolveAgain(read: Read): void {
+    read.urlAge = this.#world.origin.urlAge;
+    this.#request(read, 0);
   }
 
   #refused(read: Read): void {

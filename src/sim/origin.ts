@@ -13,6 +13,8 @@ export class SimOrigin {
   isFailing = false;
   /** It answers 429 until then. */
   throttledUntilMs = 0;
+  /** Rises when URLs expire. */
+  urlAge = 0;
   readonly #running = new Set<() => void>();
 
   constructor({ options, map }: World) {

@@ -17,6 +17,8 @@ const TICK_MS = 1_000;
 
 export class SimScheduler implements LinkNode {
   isCutOff = false;
+  /** How far the time of day is off at the next start. */
+  clockErrorMs = 0;
   readonly #world: World;
   #state: SchedulerState | undefined;
   readonly #links = new Map<PeerId, Link>();
@@ -34,7 +36,7 @@ export class SimScheduler implements LinkNode {
     const state = createSchedulerState({
       rngSeed: Math.floor(this.#world.random() * 2 ** 31),
       limits: { startSettleMs: START_SETTLE_MS, ...options.scheduler },
-      epochBase: Math.floor(agenda.nowMs) + 1,
+      epochBase: Math.max(1, Math.floor(agenda.nowMs + this.clockErrorMs)),
     });
     this.#state = state;
     this.#tick(state);

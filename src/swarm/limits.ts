@@ -46,6 +46,11 @@ export interface SwarmLimits {
   readonly maxUnproven: number;
   /** How long it is left alone after the first of them; doubles with each. Default 1 s. */
   readonly probationMs: number;
+  /**
+   * Without a neighbour, or without one that has what is missing, and without progress for so long: the scheduler is asked
+   * for neighbours again. Default 30 s.
+   */
+  readonly seekMs: number;
   /** Neighbours dialled in vain this often are given up until the scheduler names them again. Default 6. */
   readonly maxDials: number;
 }
@@ -68,5 +73,6 @@ export const DEFAULT_SWARM_LIMITS: SwarmLimits = {
   redialMs: 500,
   maxUnproven: 5,
   probationMs: 1_000,
+  seekMs: 30_000,
   maxDials: 6,
 };

@@ -316,3 +316,18 @@ test('who sends what nobody known has signed is left alone for longer each time,
   assert.deepEqual(unproven(), ['ban'], 'a new link does not wipe the slate');
   assert.equal(host.state.links.size, 0);
 });
+
+test('who has nobody to get anything from has neighbours named again after 30 s without progress', () => {
+  const world = new SwarmWorld({ seed: 1, hosts: 2, pieces: 4 });
+  const [host, other] = world.hosts;
+  assert.ok(host && other);
+  const seeks = (nowMs: number) =>
+    step(host.state, { kind: 'tick' }, nowMs).some(({ kind }) => kind === 'seek');
+  assert.deepEqual([seeks(1_000), seeks(30_999), seeks(31_000), seeks(60_999)], [false, false, true, false]);
+  const held = Bitfield.full(4);
+  held.delete(2);
+  step(host.state, { kind: 'linkUp', peer: other.id, held }, 61_000);
+  assert.deepEqual([seeks(90_999), seeks(91_000)], [false, true], 'the neighbour lacks a piece, too');
+  step(host.state, { kind: 'have', peer: other.id, pieces: [2] }, 92_000);
+  assert.equal(seeks(200_000), false);
+});

@@ -10,7 +10,15 @@ import { endLease, endRead, forgetRuns, loseLease, paceReads, startReads, takeLe
 import { fillWindows, noteOverdue } from './picker.ts';
 import { PieceSet } from './piece-set.ts';
 import { begun, cancelClaims, dropLink, requestFailed, stored } from './requests.ts';
-import { addCopy, closePiece, isBeingRead, type LinkState, openPiece, type SwarmState } from './state.ts';
+import {
+  addCopy,
+  closePiece,
+  isBeingRead,
+  isStarved,
+  type LinkState,
+  openPiece,
+  type SwarmState,
+} from './state.ts';
 import type { SwarmEffect, SwarmEvent } from './types.ts';
 
 /** Changes the state by one event and says what to do about it. Deterministic. */
@@ -56,10 +64,22 @@ function apply(state: SwarmState, event: SwarmEvent, nowMs: number, effects: Swa
       noteOverdue(state, nowMs);
       state.allTouched = true;
       tellProgress(state, nowMs, effects);
+      seekNeighbours(state, nowMs, effects);
       return redial(state, nowMs, effects);
     default:
       return unreachable(event);
   }
+}
+
+/** Those that were dialled in vain too often are only tried again when they are named again. Counts from the first tick. */
+function seekNeighbours(state: SwarmState, nowMs: number, effects: SwarmEffect[]): void {
+  if (state.held.isFull || state.lease) return;
+  if (state.soughtAtMs === 0) state.soughtAtMs = nowMs;
+  const sinceMs = Math.max(state.soughtAtMs, state.lastProgressMs);
+  if (nowMs < sinceMs + state.limits.seekMs) return;
+  if (state.links.size > 0 && !isStarved(state)) return;
+  state.soughtAtMs = nowMs;
+  effects.push({ kind: 'seek' });
 }
 
 function addNeighbours(

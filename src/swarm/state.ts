@@ -102,6 +102,8 @@ export interface SwarmState {
   readonly unshared: Set<number>;
   /** Of claimed pieces, each counted once. */
   claimedBytes: number;
+  /** When the scheduler was last asked for neighbours; 0 before the first tick. */
+  soughtAtMs: number;
   lease: LeaseState | undefined;
   nextReadId: number;
   holding: boolean;
@@ -141,6 +143,7 @@ export function createSwarmState({ self, map, held, rngSeed, limits }: SwarmOpti
     copies: new Uint16Array(map.pieceCount),
     unshared: new Set(),
     claimedBytes: 0,
+    soughtAtMs: 0,
     lease: undefined,
     nextReadId: 1,
     holding: false,

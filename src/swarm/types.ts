@@ -63,6 +63,8 @@ export type SwarmEffect =
   | { readonly kind: 'ban'; readonly peer: PeerId; readonly piece: number; readonly reason: BanReason }
   /** Read these pieces, all of one blob, from the origin in one request. */
   | { readonly kind: 'read'; readonly readId: number; readonly pieces: Range }
+  /** Nobody is left to get anything from: have the scheduler name neighbours again. */
+  | { readonly kind: 'seek' }
   /** A running read is to end before this piece: the rest is another's to read. */
   | { readonly kind: 'shortenRead'; readonly readId: number; readonly end: number }
   /** These pieces of the lease are given back unread; none where too little is left. */

@@ -218,6 +218,7 @@ export class SwarmWorld {
       case 'leaseYielded':
         return void this.yielded.push(...effect.spans);
       case 'leaseProgress':
+      case 'seek':
         return undefined;
       case 'holdReads':
         host.holding = effect.hold;
