@@ -2,14 +2,16 @@
 // alone, without a store. `node bench/wire-probe.ts --help`.
 
 import { fork } from 'node:child_process';
-import { open, rm } from 'node:fs/promises';
+import { mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createIdentity, GiB, MiB, type PieceProof, type SnapshotId } from '../src/core/index.ts';
 import { loadPieceHash } from '../src/hashing/index.ts';
+import { makeTestCertificate, writeCertificate } from '../src/testing/certificates/index.ts';
 import {
   type AcceptedReads,
   type PeerLink,
+  PeerTls,
   PeerTransport,
   type PieceToSend,
 } from '../src/transport/index.ts';
@@ -22,6 +24,7 @@ const HELP = `node bench/wire-probe.ts [options]
   --taker <side>    which side takes: dialer or acceptor (default dialer)
   --reads <how>     how accepted sockets are read: onread or data (default onread)
   --source <what>   where pieces come from: memory (a copy) or span (a file) (default memory)
+  --tls             over TLS
   --hash <when>     never, arriving (while it comes) or whole (when it is there) (default never)
 `;
 
@@ -39,7 +42,9 @@ const options = readFlags(
     reads: { ...text, default: 'onread' },
     source: { ...text, default: 'memory' },
     hash: { ...text, default: 'never' },
+    tls: { type: 'boolean', default: false },
     port: text,
+    certificates: text,
   },
   (values) => ({
     totalBytes: sizeOf(values, 'size'),
@@ -49,6 +54,8 @@ const options = readFlags(
     source: textOf(values, 'source'),
     hash: textOf(values, 'hash'),
     port: textOf(values, 'port'),
+    tls: values['tls'] === true,
+    certificates: textOf(values, 'certificates'),
   }),
 );
 const { sizeBytes } = options;
@@ -57,7 +64,10 @@ const total = Math.round(options.totalBytes / sizeBytes);
 const identity = createIdentity();
 const proof: PieceProof = { digest: new Uint8Array(32), signer: identity.id, signature: new Uint8Array(64) };
 const { hash, createHasher } = await loadPieceHash();
+const certificates = options.certificates ?? (await mkdtemp(join(tmpdir(), 'anax-probe-')));
+const tls = options.tls ? await loadTls(certificates) : undefined;
 const transport = new PeerTransport({
+  ...(tls && { tls }),
   identity,
   acceptedReads: options.reads as AcceptedReads,
   ...(options.hash === 'arriving' && { createHasher }),
@@ -67,6 +77,14 @@ const path = join(tmpdir(), `anax-probe-${process.pid}`);
 const file = options.source === 'span' ? await open(path, 'wx+') : undefined;
 await file?.write(bytes);
 await rm(path, { force: true });
+
+/** Both processes use what the first one made. */
+async function loadTls(folder: string): Promise<PeerTls> {
+  const names = { cert: join(folder, 'tls.crt'), key: join(folder, 'tls.key'), ca: join(folder, 'ca.crt') };
+  if (options.certificates !== undefined) return await PeerTls.load(names);
+  const ca = makeTestCertificate({ name: 'probe' });
+  return await PeerTls.load(await writeCertificate(folder, makeTestCertificate({ issuer: ca }), ca));
+}
 
 async function give(link: PeerLink, channel: number, piece: number): Promise<void> {
   const common = { channel, piece, sizeBytes, proof };
@@ -136,7 +154,10 @@ function attach(role: 'taker' | 'giver') {
 if (options.port === undefined) {
   const accepts = options.taker === 'acceptor' ? 'taker' : 'giver';
   const listener = await transport.listen({ host: '127.0.0.1', port: 0, attach: attach(accepts) });
-  fork(import.meta.filename, [...process.argv.slice(2), '--port', String(listener.port)]);
+  const more = ['--port', String(listener.port), '--certificates', certificates];
+  fork(import.meta.filename, [...process.argv.slice(2), ...more]).once('exit', () => {
+    void rm(certificates, { recursive: true });
+  });
 } else {
   const dials = options.taker === 'acceptor' ? 'giver' : 'taker';
   await transport.dial({ host: '127.0.0.1', port: Number(options.port), attach: attach(dials) });
