@@ -14,6 +14,7 @@ memory grows: the median of the last quarter over that of the second, or a peak 
   --total <size>     bytes to move (default 50GiB)
   --size <size>      bytes of the model (default 1GiB)
   --minutes <n>      ends earlier, after this time (default 60)
+  --workers <n>      of each daemon (default 1)
   --limit <size>     that neither daemon may have resident (default 256MiB)
   --tls              over TLS
   --dir <folder>     where to write, e.g. /dev/shm (default: a temporary folder)
@@ -33,6 +34,7 @@ const options = readFlags(
     total: { ...text, default: '50GiB' },
     size: { ...text, default: '1GiB' },
     minutes: { ...text, default: '60' },
+    workers: { ...text, default: '1' },
     limit: { ...text, default: '256MiB' },
     dir: text,
     tls: { type: 'boolean', default: false },
@@ -42,6 +44,7 @@ const options = readFlags(
     totalBytes: sizeOf(values, 'total'),
     sizeBytes: sizeOf(values, 'size'),
     minutes: countOf(values, 'minutes', { min: 1, max: 10_000 }),
+    workers: countOf(values, 'workers', { min: 0, max: 32 }),
     limitMiB: sizeOf(values, 'limit') / MiB,
     dir: textOf(values, 'dir'),
     tls: values['tls'] === true,
@@ -86,10 +89,10 @@ function growthOf(values: readonly number[], peakMiB: number): Growth {
 say(describeMachine());
 const workspace = await createWorkspace(options.dir);
 try {
-  const { sizeBytes, tls } = options;
+  const { sizeBytes, tls, workers } = options;
   const pair = await AnaxPair.start({ folder: workspace.folder, sizeBytes, profileDir: undefined });
   try {
-    await pair.become({ tls });
+    await pair.become({ tls, workers });
     const resident = await soak(pair);
     if (resident.length < MIN_DELIVERIES) throw new Error('too little was moved to say anything');
     const peak = await pair.peak();

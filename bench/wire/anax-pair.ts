@@ -46,6 +46,8 @@ export interface PairOptions {
 /** How the two daemons are set up. */
 export interface Variant {
   readonly tls: boolean;
+  /** Threads that move payload, of each. */
+  readonly workers: number;
 }
 
 /** Memory of the two daemons. */
@@ -135,10 +137,10 @@ export class AnaxPair {
   }
 
   /** Starts both anew: the parent with the model, the child with nothing of it, and both warm. */
-  async become({ tls }: Variant): Promise<void> {
+  async become({ tls, workers }: Variant): Promise<void> {
     await Promise.all([this.#child.stop(), this.#parent.stop()]);
     await this.clear();
-    const flags = tls ? this.#tlsFlags : [];
+    const flags = ['--workers', String(workers), ...(tls ? this.#tlsFlags : [])];
     await this.#parent.start(flags);
     await this.#child.start(flags);
     await this.#fetch(this.#child, WARM_UP);

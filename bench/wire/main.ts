@@ -71,8 +71,10 @@ async function runAll(contest: Contest): Promise<WireFigures> {
 function measuresOf(contest: Contest): Partial<Record<Contestant, () => Promise<Transfer>>> {
   const { pair, nginx, missing } = contest;
   return {
-    plain: () => deliver(pair, contest, { tls: false }),
-    tls: () => deliver(pair, contest, { tls: true }),
+    plain: () => deliver(pair, contest, { tls: false, workers: 1 }),
+    plainTwoWorkers: () => deliver(pair, contest, { tls: false, workers: 2 }),
+    tls: () => deliver(pair, contest, { tls: true, workers: 1 }),
+    tlsTwoWorkers: () => deliver(pair, contest, { tls: true, workers: 2 }),
     ...(nginx && !missing.curl && { nginxCurl: () => fetchFrom(nginx, curl, contest) }),
     ...(nginx && !missing.aria2c && { aria2: () => fetchFrom(nginx, aria2, contest) }),
   };

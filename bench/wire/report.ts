@@ -3,12 +3,21 @@
 import { rounded, type Spread, spreadOf, spreadText, tableText } from '../kit/figures.ts';
 import type { Transfer } from './transfer.ts';
 
-export const CONTESTANTS = ['plain', 'tls', 'nginxCurl', 'aria2'] as const;
+export const CONTESTANTS = [
+  'plain',
+  'plainTwoWorkers',
+  'tls',
+  'tlsTwoWorkers',
+  'nginxCurl',
+  'aria2',
+] as const;
 export type Contestant = (typeof CONTESTANTS)[number];
 
 const NAMES: Readonly<Record<Contestant, string>> = {
-  plain: 'anax, parent → child',
-  tls: 'anax with TLS',
+  plain: 'anax, 1 worker',
+  plainTwoWorkers: 'anax, 2 workers',
+  tls: 'anax with TLS, 1 worker',
+  tlsTwoWorkers: 'anax with TLS, 2 workers',
   nginxCurl: 'nginx → curl',
   aria2: 'nginx → aria2, 8 connections',
 };
