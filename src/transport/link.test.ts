@@ -241,9 +241,19 @@ test('a piece that was all sent before the cancel came is dropped without error'
   const sent = pair.accepted.sendPiece({ channel, piece: 0, sizeBytes: 100, proof, read });
   giveUp.abort();
   await assert.rejects(asked, { name: 'AbortError' });
-  await assert.rejects(pair.dialled.requestPiece({ channel, piece: 0, sizeBytes: 100 }), { reason: 'busy' });
+  const givenUpAgain = pair.dialled.requestPiece({
+    channel,
+    piece: 0,
+    sizeBytes: 100,
+    signal: AbortSignal.abort(),
+  });
+  const again = pair.dialled.requestPiece({ channel, piece: 0, sizeBytes: 100 });
+  await assert.rejects(givenUpAgain, { name: 'AbortError' });
   await sent;
   assert.equal((await pair.acceptor.inbox.next()).kind, 'cancel');
+  assert.equal((await pair.acceptor.inbox.next()).kind, 'request', 'asked again after the answer');
+  await pair.accepted.sendPiece({ channel, piece: 0, sizeBytes: 100, proof, read });
+  (await again).release();
   await settled(pair.dialled);
   await Promise.all([take(pair, pair.dialer, channel, 100, 3), serve(pair.acceptor, pair, 100, 3)]);
   assert.equal(receivePool.leasedBytes, 0);

@@ -76,9 +76,9 @@ export interface PeerLink {
   send(message: OutgoingMessage): void;
 
   /**
-   * Asks for a piece of an open channel. Rejects with a `PeerReject` (the remote said no, or the channel is closed;
-   * `busy` also for a piece that was cancelled a moment ago), with `limit_exceeded` beyond 64 unanswered requests,
-   * with the signal's reason, or with the link's end. The bytes are not verified. `release` them.
+   * Asks for a piece of an open channel; one that was cancelled a moment ago as soon as the remote has answered that.
+   * Rejects with a `PeerReject` (the remote said no, or the channel is closed), with `limit_exceeded` beyond 64
+   * unanswered requests, with the signal's reason, or with the link's end. The bytes are not verified. `release` them.
    */
   requestPiece(request: PieceRequest): Promise<ReceivedPiece>;
 

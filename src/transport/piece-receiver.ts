@@ -47,6 +47,8 @@ interface Expectation {
   /** Undefined once the caller has gone. */
   waiting: { resolve(piece: ReceivedPiece): void; reject(error: Error): void } | undefined;
   readonly forget: () => void;
+  /** Called when the remote has said its last word on it, or the link ended with an error. */
+  readonly onAnswered: ((error?: AnaxError) => void)[];
 }
 
 interface Arriving {
@@ -99,8 +101,7 @@ export class PieceReceiver {
     if (signal?.aborted) return Promise.reject(signal.reason as Error);
     const known = this.#expected.get(pieceKey(request));
     assert(!known?.waiting, 'a piece is asked for once at a time');
-    // Cancelled, and the remote has not said its last word on it.
-    if (known) return Promise.reject(new PeerReject('busy', 100));
+    if (known) return this.#requestAfter(known, request);
     if (this.#expected.size >= this.#options.maxRequests) {
       const limit = `${this.#options.maxRequests} requests are unanswered on this link`;
       return Promise.reject(new AnaxError('limit_exceeded', limit));
@@ -108,10 +109,25 @@ export class PieceReceiver {
     return new Promise((resolve, reject) => {
       const cancel = () => this.#cancel(expectation);
       const forget = () => signal?.removeEventListener('abort', cancel);
-      const expectation: Expectation = { request, waiting: { resolve, reject }, forget };
+      const waiting = { resolve, reject };
+      const expectation: Expectation = { request, waiting, forget, onAnswered: [] };
       signal?.addEventListener('abort', cancel, { once: true });
       this.#expected.set(pieceKey(request), expectation);
       this.#options.send({ kind: 'request', channel: request.channel, piece: request.piece });
+    });
+  }
+
+  /** The piece was cancelled a moment ago, and the remote has not said its last word on that. */
+  #requestAfter(cancelled: Expectation, request: PieceRequest): Promise<ReceivedPiece> {
+    const { signal } = request;
+    return new Promise((resolve, reject) => {
+      const giveUp = () => reject(signal?.reason as Error);
+      signal?.addEventListener('abort', giveUp, { once: true });
+      cancelled.onAnswered.push((error) => {
+        signal?.removeEventListener('abort', giveUp);
+        if (error) reject(error);
+        else if (!signal?.aborted) this.request(request).then(resolve, reject);
+      });
     });
   }
 
@@ -230,6 +246,7 @@ export class PieceReceiver {
   #settle(expectation: Expectation): void {
     this.#expected.delete(pieceKey(expectation.request));
     expectation.forget();
+    for (const onAnswered of expectation.onAnswered) onAnswered();
   }
 
   /** The link ended. */
@@ -239,6 +256,7 @@ export class PieceReceiver {
     for (const expectation of this.#expected.values()) {
       expectation.forget();
       expectation.waiting?.reject(error);
+      for (const onAnswered of expectation.onAnswered) onAnswered(error);
     }
     this.#expected.clear();
   }
