@@ -9,11 +9,44 @@ export interface Entry {
   readonly run: () => void;
 }
 
+/** What happens after one and the same delay: first in, first out. */
+class Lane {
+  readonly delayMs: number;
+  times: number[] = [];
+  orders: number[] = [];
+  runs: (() => void)[] = [];
+  head = 0;
+
+  constructor(delayMs: number) {
+    this.delayMs = delayMs;
+  }
+
+  push(atMs: number, order: number, run: () => void): void {
+    this.times.push(atMs);
+    this.orders.push(order);
+    this.runs.push(run);
+  }
+
+  shift(): () => void {
+    const run = this.runs[this.head] as () => void;
+    this.head += 1;
+    // Half of it has run: let go of that.
+    if (this.head > 1024 && this.head * 2 > this.runs.length) {
+      this.times = this.times.slice(this.head);
+      this.orders = this.orders.slice(this.head);
+      this.runs = this.runs.slice(this.head);
+      this.head = 0;
+    }
+    return run;
+  }
+}
+
 export class Agenda {
   nowMs: number;
   /** Entries that ran. */
   ran = 0;
   readonly #heap: Entry[] = [];
+  readonly #lanes: Lane[] = [];
   #order = 0;
 
   constructor(startMs = 0) {
@@ -22,6 +55,13 @@ export class Agenda {
 
   after(delayMs: number, run: () => void): Entry {
     return this.at(this.nowMs + delayMs, run);
+  }
+
+  /** As `after`, for the few delays that most things have; it can't be moved or taken back. Costs no heap. */
+  pass(delayMs: number, run: () => void): void {
+    let lane = this.#lanes.find((known) => known.delayMs === delayMs);
+    if (!lane) this.#lanes.push((lane = new Lane(delayMs)));
+    lane.push(this.nowMs + delayMs, (this.#order += 1), run);
   }
 
   at(atMs: number, run: () => void): Entry {
@@ -54,11 +94,26 @@ export class Agenda {
   /** Runs the next entry; false where there is none up to `untilMs`. */
   runNext(untilMs: number): boolean {
     const [first] = this.#heap;
-    if (!first || first.atMs > untilMs) return false;
-    this.cancel(first);
-    this.nowMs = first.atMs;
+    let atMs = first ? first.atMs : Number.POSITIVE_INFINITY;
+    let order = first ? first.order : 0;
+    let earliest: Lane | undefined;
+    for (const lane of this.#lanes) {
+      const laneMs = lane.times[lane.head];
+      if (laneMs === undefined || laneMs > atMs) continue;
+      const laneOrder = lane.orders[lane.head] ?? 0;
+      if (laneMs === atMs && laneOrder > order) continue;
+      atMs = laneMs;
+      order = laneOrder;
+      earliest = lane;
+    }
+    if (atMs === Number.POSITIVE_INFINITY || atMs > untilMs) return false;
+    this.nowMs = atMs;
     this.ran += 1;
-    first.run();
+    if (earliest) earliest.shift()();
+    else if (first) {
+      this.cancel(first);
+      first.run();
+    }
     return true;
   }
 

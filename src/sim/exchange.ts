@@ -2,6 +2,7 @@
 // requests. Proofs are left out: a corrupt piece is known for one.
 
 import type { PeerId } from '../core/index.ts';
+import type { SwarmEvent } from '../swarm/index.ts';
 import type { SimHost } from './host.ts';
 import type { Link } from './link.ts';
 import { PIECE_BYTES } from './options.ts';
@@ -138,19 +139,19 @@ export class Exchange {
   /** Told in one go to all whose links are alike: 500,000 pieces times 25 neighbours would be too many entries. */
   announce(piece: number): void {
     const { agenda, latenciesMs } = this.#world;
+    const event = { kind: 'have', peer: this.#host.info.id, pieces: [piece] } as const;
     for (const latencyMs of latenciesMs) {
-      agenda.after(latencyMs, () => {
+      agenda.pass(latencyMs, () => {
         for (const channel of this.#told) {
-          if (channel.link.latencyMs === latencyMs) this.#tell(channel, piece);
+          if (channel.link.latencyMs === latencyMs) this.#tell(channel, event);
         }
       });
     }
   }
 
-  #tell(channel: Channel, piece: number): void {
+  #tell(channel: Channel, event: SwarmEvent): void {
     const { link } = channel;
     const other = otherEnd(channel, this.#host);
-    const event = { kind: 'have', peer: this.#host.info.id, pieces: [piece] } as const;
     if (link.isOpen) other.feed(event);
     else if (link.isPlain) link.arrive(() => other.feed(event));
     else link.send(() => other.feed(event));

@@ -1,6 +1,6 @@
 // Which piece is asked of whom. A host takes from a few neighbours at a time, its lanes, and stays with each as long as it
-// has something to give. While a lane is free, all neighbours with something are asked, each for other pieces where there
-// are some: whoever has a place free begins, and when the last lane is taken the others are told to forget it.
+// has something to give. While a lane is free, several neighbours are asked, each for other pieces where there are
+// some: whoever has a place free begins, and when the last lane is taken the others are told to forget it.
 //
 // Rarest first among what a neighbour has and nobody sends, rather what nobody was asked for; ties by chance so that
 // neighbours do not all ask for the same. Several may be asked for one piece: the first that begins to send it has it,
@@ -24,28 +24,48 @@ export function fillWindows(state: SwarmState, nowMs: number, effects: SwarmEffe
   if (!allTouched && touched.size === 0) return;
   state.allTouched = false;
   if (!state.held.isFull) {
-    const isSearching = lanesInUse(state) < state.limits.lanes;
-    const links = isSearching ? state.links.values() : state.active;
-    for (const link of isSearching && !allTouched ? touched : links) {
-      if (!allTouched && !touched.has(link)) continue;
-      if (nowMs >= link.pausedUntilMs) fillWindow(state, link, isSearching, effects);
+    for (const link of state.active) {
+      if (!link.stalled && (allTouched || touched.has(link))) fillWindow(state, link, nowMs, effects);
     }
+    if (lanesInUse(state) < state.limits.lanes) search(state, allTouched, nowMs, effects);
   }
   touched.clear();
 }
 
-function fillWindow(state: SwarmState, link: LinkState, isSearching: boolean, effects: SwarmEffect[]): void {
-  while (hasRoom(state, link, isSearching)) {
-    const piece = pickPiece(state, link);
-    if (piece === undefined) return;
-    addClaim(state, link, piece);
-    effects.push({ kind: 'request', peer: link.peer, piece });
+/** A lane is free: some neighbours that do not send are asked, from a random one on. */
+function search(state: SwarmState, isWide: boolean, nowMs: number, effects: SwarmEffect[]): void {
+  const links = isWide ? [...state.links.values()] : [...state.touched];
+  let asked = 0;
+  for (const link of state.links.values()) if (isAskedOnly(link)) asked += 1;
+  const from = Math.floor(state.random() * links.length);
+  for (let step = 0; step < links.length; step += 1) {
+    const link = links[(from + step) % links.length];
+    if (!link || link.current.length > 0) continue;
+    if (isAskedOnly(link)) fillWindow(state, link, nowMs, effects);
+    else if (asked < state.limits.searchWidth && fillWindow(state, link, nowMs, effects)) asked += 1;
   }
 }
 
-function hasRoom({ limits }: SwarmState, link: LinkState, isSearching: boolean): boolean {
-  if (link.stalled) return false;
-  if (link.current.length === 0) return isSearching && link.asked.length < limits.wishesPerLink;
+function isAskedOnly({ current, asked }: LinkState): boolean {
+  return current.length === 0 && asked.length > 0;
+}
+
+/** Asks a link for as much as it may be asked for; whether that was anything. */
+function fillWindow(state: SwarmState, link: LinkState, nowMs: number, effects: SwarmEffect[]): boolean {
+  if (nowMs < link.pausedUntilMs) return false;
+  let isAsked = false;
+  while (hasRoom(state, link)) {
+    const piece = pickPiece(state, link);
+    if (piece === undefined) break;
+    addClaim(state, link, piece);
+    effects.push({ kind: 'request', peer: link.peer, piece });
+    isAsked = true;
+  }
+  return isAsked;
+}
+
+function hasRoom({ limits }: SwarmState, link: LinkState): boolean {
+  if (link.current.length === 0) return link.asked.length < limits.wishesPerLink;
   return link.asked.length < limits.wishesPerSender || link.askedBytes < limits.linkWindowBytes;
 }
 
