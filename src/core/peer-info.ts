@@ -17,3 +17,11 @@ export interface PeerInfo {
   readonly hostname: string;
   readonly version: string;
 }
+
+/**
+ * What counts as one zone: the first two levels of the label (`region/zone/rack/host`). Bytes are dear between zones;
+ * with the whole label every host would be its own zone.
+ */
+export function zoneKey({ zone }: Pick<PeerInfo, 'zone'>): string {
+  return zone.split('/', 2).join('/');
+}

@@ -69,8 +69,8 @@ export interface SwarmContext {
   readonly feed: (event: SwarmEvent) => void;
   /** How many pieces a neighbour is known to hold. */
   readonly heldBy: (peer: PeerId) => number;
-  /** How many neighbours hold a piece. */
-  readonly copiesOf: (piece: number) => number;
+  /** How rare a piece is for a neighbour that asks for it. */
+  readonly rarityFor: (peer: PeerId, piece: number) => number;
   /** Keeps work that nobody awaits: its failure is logged, and stopping waits for it. */
   readonly run: (work: Promise<void>) => void;
 }

@@ -28,6 +28,7 @@ import type { JoinFacts, SchedulerMessage } from '../scheduler-server/index.ts';
 import {
   createSwarmState,
   isStarved,
+  rarityFor,
   type SelfFacts,
   type SwarmEffect,
   type SwarmEvent,
@@ -81,7 +82,7 @@ export class SwarmSession {
       signal: this.#stopping.signal,
       feed: (event) => this.#feed(event),
       heldBy: (peer) => this.#state?.links.get(peer)?.held.count ?? 0,
-      copiesOf: (piece) => this.#state?.copies[piece] ?? 0,
+      rarityFor: (peer, piece) => (this.#state ? rarityFor(this.#state, peer, piece) : 0),
       run: (work) => this.#run(work),
     };
     const onStored = (piece: number): void => this.#verdicts.consider(locateTask(this.#context, piece).task);
@@ -256,7 +257,14 @@ export class SwarmSession {
       counters.fromCache += task.heldBytes;
     }
     const rngSeed = Math.floor(deps.random() * 2 ** 31);
-    this.#state = createSwarmState({ self: deps.identity.id, map, held, rngSeed, limits: deps.limits });
+    this.#state = createSwarmState({
+      self: deps.identity.id,
+      zone: deps.self.zone,
+      map,
+      held,
+      rngSeed,
+      limits: deps.limits,
+    });
     this.#ticker = setInterval(() => {
       this.#feed({ kind: 'tick' });
       this.succession.tick();

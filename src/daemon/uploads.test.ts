@@ -47,7 +47,7 @@ function ask(
     piece,
     sizeBytes: 10,
     heldCount: 0,
-    copies: () => 1,
+    rarity: () => 1,
     link: link as unknown as DataLink,
     source: { sizeBytes: 10, proof: PROOF, span, onDamage: () => void (places.damaged += 1) },
   });

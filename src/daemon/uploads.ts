@@ -34,8 +34,8 @@ export interface ServablePiece {
 interface Asked extends Wish {
   readonly link: DataLink;
   readonly source: ServablePiece;
-  /** How many neighbours hold the piece now. */
-  readonly copies: () => number;
+  /** How rare the piece is now. */
+  readonly rarity: () => number;
 }
 
 /** When a refused child may ask again. */
@@ -69,7 +69,7 @@ export class Uploads {
 
   #pump(): void {
     for (;;) {
-      const wish = nextWish(this.#queue, (candidate) => (candidate as Asked).copies());
+      const wish = nextWish(this.#queue, (candidate) => (candidate as Asked).rarity());
       if (!wish) return;
       void this.#serve(wish as Asked);
     }

@@ -18,7 +18,7 @@ export interface SchedulerLimits {
   readonly seedDegree: number;
   /** Links up to which a seed is still the one seed that a joiner is promised. Default 200: beyond it the mesh carries. */
   readonly seedDegreeMax: number;
-  /** Of `degree` neighbours, how many are in other zones where the own zone has enough. Default 2. */
+  /** Of `degree` neighbours, how many are in other zones where the own zone has enough. Default 4: 1.02 × the bound quicker than 2. */
   readonly interZoneLinks: number;
 
   /** Silence after which a peer is gone. Default 15 s: three keepalives. */
@@ -75,7 +75,7 @@ export const defaultSchedulerLimits: SchedulerLimits = {
   degree: 12,
   seedDegree: 60,
   seedDegreeMax: 200,
-  interZoneLinks: 2,
+  interZoneLinks: 4,
   peerTtlMs: 15_000,
   settleMs: 2_000,
   startSettleMs: 0,

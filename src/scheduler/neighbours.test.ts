@@ -38,7 +38,13 @@ describe('neighbours', () => {
       const [message, ...rest] = machine.sent('neighbours');
       assert.equal(message?.to, peerId(number));
       assert.equal(message.peers.length, number - 1);
-      assert.deepEqual(rest, [], 'only the joiner is told');
+      const far = message.peers.filter(({ zone }) => zone !== `z${number % 3}`);
+      const told = rest.map(({ to, peers }) => ({ to, peers: peers.map(({ id }) => id) }));
+      assert.deepEqual(
+        told,
+        far.map(({ id }) => ({ to: id, peers: [peerId(number)] })),
+        'only the joiner is told, and those in other zones of it',
+      );
     }
   });
 
@@ -60,7 +66,7 @@ describe('neighbours', () => {
     assert.equal(hops <= 5, true, `${hops} hops`);
   });
 
-  it('are of the own zone but two, and the zones hang together', () => {
+  it('are of the own zone but four, and the zones hang together', () => {
     const machine = new MachineHarness();
     for (let number = 1; number <= 600; number += 1) machine.enter(number, { zone: `r/z${number % 3}/rack` });
     const all = members(machine);
@@ -68,11 +74,21 @@ describe('neighbours', () => {
       machine.enter(number, { zone: `r/z${number % 3}/other rack` });
       const zones = machine.sent('neighbours')[0]?.peers.map(({ zone }) => zone.slice(0, 4)) ?? [];
       assert.equal(zones.length, 12);
-      assert.equal(zones.filter((zone) => zone !== `r/z${number % 3}`).length, 2);
+      assert.equal(zones.filter((zone) => zone !== `r/z${number % 3}`).length, 4);
     }
     const [first] = all;
     assert.ok(first);
     assert.equal(eccentricity(members(machine), first) <= 6, true);
+  });
+
+  it('are all members of a small zone, and four of others', () => {
+    const machine = new MachineHarness();
+    for (let number = 1; number <= 60; number += 1) machine.enter(number, { zone: `z${number % 3}` });
+    for (const member of members(machine)) {
+      const near = [...member.links].filter(({ zone }) => zone === member.zone);
+      assert.equal(near.length, 19);
+      assert.ok(member.links.size >= 19 + 4);
+    }
   });
 
   it('come from other zones where the own has too few', () => {

@@ -18,15 +18,20 @@ const DRAWS_PER_LINK = 2;
 /** Least draw: small choices see enough candidates to skip those that don't fit. */
 const MIN_DRAW = 16;
 
-/** Fills up a member's links and tells it all of its neighbours. */
+/**
+ * Fills up a member's links and tells it all of its neighbours. New ones in other zones are told of it, too: both ends
+ * of a link must know that it leads to another zone.
+ */
 export function connect(step: Step, swarm: Swarm, member: Member): void {
-  for (const other of choose(step, swarm, member)) link(member, other);
-  step.effects.push({
-    kind: 'neighbours',
-    to: member.peer.info.id,
-    snapshot: swarm.id,
-    peers: Array.from(member.links, (other) => other.peer.info),
-  });
+  const chosen = choose(step, swarm, member);
+  for (const other of chosen) link(member, other);
+  tell(step, swarm, member, [...member.links]);
+  for (const other of chosen) if (other.zone !== member.zone) tell(step, swarm, other, [member]);
+}
+
+function tell(step: Step, swarm: Swarm, member: Member, neighbours: readonly Member[]): void {
+  const peers = neighbours.map(({ peer }) => peer.info);
+  step.effects.push({ kind: 'neighbours', to: member.peer.info.id, snapshot: swarm.id, peers });
 }
 
 /** Fills up those that the loss of a link left with less than half of what they should have. */
@@ -40,7 +45,7 @@ export function reconnect(step: Step, swarm: Swarm, bereft: readonly Member[]): 
 function choose(step: Step, swarm: Swarm, member: Member): Member[] {
   const { limits } = step.state;
   const others = swarm.members.size - 1;
-  const target = Math.min(member.isSeed ? limits.seedDegree : limits.degree, others);
+  const target = Math.min(member.isSeed ? limits.seedDegree : degreeOf(step, swarm, member), others);
   const choice = new Choice(step, member, target - member.links.size);
   if (others <= limits.degree) {
     choice.take(swarm.all, others, () => true);
@@ -52,6 +57,13 @@ function choose(step: Step, swarm: Swarm, member: Member): Member[] {
   if (zone) choice.take(zone, choice.wanted, hasRoom(step));
   choice.take(swarm.all, choice.wanted, hasRoom(step));
   return choice.chosen;
+}
+
+/** In a small zone all are linked with all: then they agree on who brings in what from other zones. */
+function degreeOf({ state: { limits } }: Step, swarm: Swarm, member: Member): number {
+  const near = swarm.zones.get(member.zone)?.members.size ?? 0;
+  const isWhole = swarm.zones.size > 1 && near <= 2 * limits.degree;
+  return isWhole ? Math.max(limits.degree, near - 1 + limits.interZoneLinks) : limits.degree;
 }
 
 /** Up to which load a member is chosen: seeds have a limit of their own, peers four times what they asked for. */
@@ -73,11 +85,12 @@ function reachOtherZones(step: Step, swarm: Swarm, member: Member, choice: Choic
   let links = Math.round(limits.interZoneLinks * scale);
   for (const other of [...member.links, ...choice.chosen]) if (other.zone !== member.zone) links -= 1;
   // One spare draw, in case one is the own zone.
-  for (const zone of swarm.zoneRoster.sample(Math.max(0, links) + 1, random)) {
-    if (zone.key === member.zone || links <= 0) continue;
-    // Few zones: each gives its share.
-    const share = Math.ceil(links / Math.max(1, Math.min(links, swarm.zones.size - 1)));
-    links -= choice.take(zone.members, share, hasRoom(step));
+  const zones = swarm.zoneRoster
+    .sample(Math.max(0, links) + 1, random)
+    .filter(({ key }) => key !== member.zone);
+  for (const [at, { members }] of zones.entries()) {
+    if (links <= 0) return;
+    links -= choice.take(members, Math.ceil(links / (zones.length - at)), hasRoom(step));
   }
 }
 

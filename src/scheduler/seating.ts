@@ -1,17 +1,9 @@
 // Where members stand: by zone, by role, and linked with each other. Links are symmetric; a member that leaves takes
 // its links with it.
 
-import type { PeerInfo } from '../core/index.ts';
+import { zoneKey } from '../core/index.ts';
 import { Roster } from './roster.ts';
 import type { Member, Swarm, Zone } from './state.ts';
-
-/**
- * What counts as one zone: the first two levels of the label (`region/zone/rack/host`). Bytes are dear between zones;
- * with the whole label every host would be its own zone.
- */
-function zoneKey(info: PeerInfo): string {
-  return info.zone.split('/', 2).join('/');
-}
 
 /** Puts a member on the rosters that its peer's info names. */
 export function seat(swarm: Swarm, member: Member): void {

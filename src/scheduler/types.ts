@@ -95,7 +95,7 @@ export type SchedulerEvent =
 
 /** What the shell sends to a daemon. */
 export type SchedulerEffect =
-  /** All of the peer's neighbours, those that it knows included; it dials those that it has no link with. */
+  /** Peers to exchange with, those that it knows included; it dials those that it has no link with. */
   | {
       readonly kind: 'neighbours';
       readonly to: PeerId;

@@ -80,7 +80,14 @@ export class SimHost implements LinkNode {
     const rngSeed = Math.floor(random() * 2 ** 31);
     const { id: self } = this.info;
     const session = {
-      state: createSwarmState({ self, map, held: this.disk, rngSeed, limits: options.swarm }),
+      state: createSwarmState({
+        self,
+        zone: this.info.zone,
+        map,
+        held: this.disk,
+        rngSeed,
+        limits: options.swarm,
+      }),
       exchange: new Exchange(this.#world, this),
       reader: new OriginReader(this.#world, this),
       attendance: new Attendance(this.#world, this),

@@ -1,7 +1,15 @@
 // What a host gives: carries out the upload queue's decisions, as src/daemon/uploads.ts does, as transfers.
 
 import type { UploadQueue, Wish } from '../swarm/index.ts';
-import { addWish, createUploadQueue, endServe, nextWish, removeChild, removeWish } from '../swarm/index.ts';
+import {
+  addWish,
+  createUploadQueue,
+  endServe,
+  nextWish,
+  rarityFor,
+  removeChild,
+  removeWish,
+} from '../swarm/index.ts';
 import { type Channel, otherEnd } from './exchange.ts';
 import type { Transfer } from './flows.ts';
 import type { SimHost } from './host.ts';
@@ -72,10 +80,10 @@ export class Uploads {
   }
 
   #pump(): void {
-    const copies = this.#host.session?.state.copies;
-    const copiesOf = ({ piece }: Wish): number => copies?.[piece] ?? 0;
+    const state = this.#host.session?.state;
+    const rarity = ({ peer, piece }: Wish): number => (state ? rarityFor(state, peer, piece) : 0);
     for (;;) {
-      const wish = nextWish(this.#queue, copiesOf);
+      const wish = nextWish(this.#queue, rarity);
       if (!wish) break;
       this.#serve(wish as Asked);
     }

@@ -3,7 +3,7 @@
 export { unreadSpans } from './lease-share.ts';
 export { DEFAULT_SWARM_LIMITS, type SwarmLimits } from './limits.ts';
 export { step } from './machine.ts';
-export { createSwarmState, isStarved, type SwarmOptions, type SwarmState } from './state.ts';
+export { createSwarmState, isStarved, rarityFor, type SwarmOptions, type SwarmState } from './state.ts';
 export {
   createSuccession,
   hearNews,

@@ -17,6 +17,8 @@ export interface SwarmLimits {
   readonly wishesPerSender: number;
   /** Bytes asked of one neighbour that sends. Default 3 MiB. */
   readonly linkWindowBytes: number;
+  /** The same for neighbours in other zones, beside the others: they may be slow, and must not take the others' lanes. */
+  readonly farLanes: number;
   /**
    * Neighbours that do not send and are asked at once, while a lane is free. Default 8: as quick as asking all of 24, at
    * a third of the messages; 5 cost 1 % of time.
@@ -26,6 +28,11 @@ export interface SwarmLimits {
   readonly wishesPerLink: number;
   /** Neighbours asked for one piece at once, until one of them begins to send it. Default 8. */
   readonly claimsPerPiece: number;
+  /**
+   * How long the members of a zone wait for each of those that come before them to bring in a piece from another zone.
+   * Default 1.5 s.
+   */
+  readonly importPatienceMs: number;
   /** Origin reads at once. Default 4. */
   readonly originReads: number;
   /** A blob is split over free reads into parts of at least this. Default 64 MiB: requests are scarce at hubs. */
@@ -63,11 +70,13 @@ export interface SwarmLimits {
 export const DEFAULT_SWARM_LIMITS: SwarmLimits = {
   maxClaimedBytes: 256 * MiB,
   lanes: 3,
+  farLanes: 1,
   wishesPerSender: 3,
   linkWindowBytes: 3 * MiB,
   searchWidth: 8,
   wishesPerLink: 2,
   claimsPerPiece: 8,
+  importPatienceMs: 1_500,
   originReads: 4,
   minReadBytes: 64 * MiB,
   originLeadBytes: 32 * MiB,

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { Bitfield, MiB, type PeerId, toRanges } from '../core/index.ts';
+import { Bitfield, MiB, type PeerId, type PeerInfo, toRanges } from '../core/index.ts';
 import { SwarmWorld, someError } from '../testing/swarm-world/index.ts';
-import { type SwarmState, step } from './index.ts';
+import { createSwarmState, type SwarmEvent, type SwarmState, step } from './index.ts';
+import { DEFAULT_SWARM_LIMITS } from './limits.ts';
 
 function firstHost(world: SwarmWorld): SwarmWorld['hosts'][number] {
   const [host] = world.hosts;
@@ -201,9 +202,9 @@ function begunBy(asked: readonly { peer: PeerId; piece: number }[], count: numbe
   return firsts.filter(({ peer }) => !peers.has(peer) && peers.add(peer)).slice(0, count);
 }
 
-test('all neighbours are asked until the lanes are taken, then only those that send', () => {
+test('several neighbours are asked until the lanes are taken, then only those that send', () => {
   const { state, asked } = askedOfFullNeighbours(20, 40);
-  assert.equal(new Set(asked.map(({ peer }) => peer)).size, 20);
+  assert.equal(new Set(asked.map(({ peer }) => peer)).size, state.limits.searchWidth);
   const senders = begunBy(asked, state.limits.lanes);
   for (const { peer, piece } of senders) step(state, { kind: 'begun', peer, piece }, 1);
   const waitingAt = [...state.links.values()].filter((link) => link.asked.length > 0);
@@ -211,7 +212,8 @@ test('all neighbours are asked until the lanes are taken, then only those that s
   const [first] = senders;
   assert.ok(first);
   const effects = step(state, { kind: 'linkDown', peer: first.peer }, 2);
-  assert.ok(effects.filter(({ kind }) => kind === 'request').length > 16, 'a lane is free again');
+  const askedAgain = effects.flatMap((effect) => (effect.kind === 'request' ? [effect.peer] : []));
+  assert.ok(new Set(askedAgain).size >= state.limits.searchWidth, 'a lane is free again');
 });
 
 test('a sender that stalls loses its lane, and its piece is asked of one more', () => {
@@ -224,6 +226,51 @@ test('a sender that stalls loses its lane, and its piece is asked of one more', 
     assert.ok(effects.some((effect) => effect.kind === 'request' && effect.piece === piece));
   }
 });
+
+test('of a zone each piece is brought in by one, and by others only if that one does not', () => {
+  const peers = Array.from({ length: 6 }, (_, at) => ({
+    id: `${at}`.repeat(32) as PeerId,
+    zone: at < 5 ? 'a' : 'b',
+  }));
+  const far = peers[5]?.id;
+  assert.ok(far);
+  const infos = peers.map(({ id, zone }) => ({ ...infoOf(id), zone }));
+  const { map } = new SwarmWorld({ seed: 1, hosts: 1, pieces: 64 });
+  const limits = { farLanes: 64, searchWidth: 64, wishesPerLink: 64 };
+  const states = peers.slice(0, 5).map(({ id: self }) => {
+    const state = createSwarmState({ self, zone: 'a', map, held: new Bitfield(64), rngSeed: 1, limits });
+    step(state, { kind: 'neighbours', peers: infos }, 0);
+    return state;
+  });
+  const asked = (nowMs: number, make: (self: PeerId) => SwarmEvent[]): number[] =>
+    states.flatMap((state) =>
+      make(state.self).flatMap((event) =>
+        step(state, event, nowMs).flatMap((effect) => (effect.kind === 'request' ? [effect.piece] : [])),
+      ),
+    );
+  const first = asked(1, (self) => [
+    ...peers
+      .filter(({ id, zone }) => zone === 'a' && id !== self)
+      .map(({ id }) => ({ kind: 'linkUp', peer: id, held: new Bitfield(64) }) as const),
+    { kind: 'linkUp', peer: far, held: Bitfield.full(64) },
+  ]);
+  assert.deepEqual(
+    first.toSorted((left, right) => left - right),
+    Array.from({ length: 64 }, (_, piece) => piece),
+  );
+  const { importPatienceMs } = DEFAULT_SWARM_LIMITS;
+  assert.equal(asked(importPatienceMs - 10, () => [{ kind: 'tick' }]).length, 0, 'the others wait');
+  assert.equal(
+    asked(importPatienceMs + 10, () => [{ kind: 'tick' }]).length,
+    64,
+    'then the next takes its place',
+  );
+});
+
+function infoOf(id: PeerId): PeerInfo {
+  const publicKey = new Uint8Array(32);
+  return { id, publicKey, host: 'h', port: 1, role: 'peer', zone: '', hostname: 'h', version: 't' };
+}
 
 test('whatever happens in whatever order: what is asked adds up, and nothing held or banned is asked for', () => {
   const peers = Array.from({ length: 6 }, (_, at) => at.toString(16).padStart(32, 'f') as PeerId);

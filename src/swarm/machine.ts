@@ -4,13 +4,23 @@
 // Invariants: a piece is announced only after `stored`; a piece in a running origin read of this host is asked of
 // nobody; claimed bytes stay under their limit; a banned peer is neither asked nor dialled.
 
-import { assert, type Bitfield, type PeerId, type PeerInfo, type Range, unreachable } from '../core/index.ts';
+import {
+  assert,
+  type Bitfield,
+  type PeerId,
+  type PeerInfo,
+  type Range,
+  unreachable,
+  zoneKey,
+} from '../core/index.ts';
+import { hashOf } from './imports.ts';
 import { tellProgress, yieldLease } from './lease-share.ts';
 import { endLease, endRead, forgetRuns, loseLease, paceReads, startReads, takeLease } from './origin.ts';
 import { fillWindows, noteOverdue } from './picker.ts';
 import { PieceSet } from './piece-set.ts';
 import { begun, cancelClaims, dropLink, requestFailed, stored } from './requests.ts';
 import {
+  addCopies,
   addCopy,
   closePiece,
   isBeingRead,
@@ -18,8 +28,12 @@ import {
   type LinkState,
   openPiece,
   type SwarmState,
+  setFar,
 } from './state.ts';
 import type { SwarmEffect, SwarmEvent } from './types.ts';
+
+/** How long the other end of a link between zones has to dial. */
+const FAR_DIAL_MS = 1_000;
 
 /** Changes the state by one event and says what to do about it. Deterministic. */
 export function step(state: SwarmState, event: SwarmEvent, nowMs: number): SwarmEffect[] {
@@ -90,9 +104,18 @@ function addNeighbours(
 ): void {
   for (const info of peers) {
     if (info.id === state.self || info.port === 0 || state.banned.has(info.id)) continue;
-    state.dials.set(info.id, { info, dialling: false, failures: 0, nextDialMs: nowMs });
+    const isFar = isFarFrom(state, info);
+    const link = state.links.get(info.id);
+    if (link) setFar(state, link, isFar, nowMs);
+    // Both ends are told of a link between zones: the one with the smaller id dials.
+    const waitMs = isFar && info.id < state.self ? FAR_DIAL_MS : 0;
+    state.dials.set(info.id, { info, dialling: false, failures: 0, nextDialMs: nowMs + waitMs });
   }
   redial(state, nowMs, effects);
+}
+
+function isFarFrom(state: SwarmState, info: PeerInfo | undefined): boolean {
+  return info !== undefined && zoneKey(info) !== state.zone;
 }
 
 function redial(state: SwarmState, nowMs: number, effects: SwarmEffect[]): void {
@@ -111,6 +134,8 @@ function linkUp(state: SwarmState, peer: PeerId, held: Bitfield, nowMs: number):
   const link: LinkState = {
     peer,
     held: PieceSet.from(held.length, held.values()),
+    isFar: isFarFrom(state, state.dials.get(peer)?.info),
+    idHash: hashOf(peer),
     asked: [],
     askedBytes: 0,
     current: [],
@@ -120,10 +145,7 @@ function linkUp(state: SwarmState, peer: PeerId, held: Bitfield, nowMs: number):
   };
   state.links.set(peer, link);
   state.touched.add(link);
-  for (const piece of held.values()) {
-    state.copies[piece] = (state.copies[piece] ?? 0) + 1;
-    state.unshared.delete(piece);
-  }
+  addCopies(state, link, nowMs);
   const dial = state.dials.get(peer);
   if (dial) Object.assign(dial, { dialling: false, failures: 0 });
   state.lastProgressMs = nowMs;
@@ -143,7 +165,7 @@ function linkDown(state: SwarmState, peer: PeerId, nowMs: number): void {
 function have(state: SwarmState, peer: PeerId, pieces: readonly number[], nowMs: number): void {
   const link = state.links.get(peer);
   if (!link) return;
-  for (const piece of pieces) addCopy(state, link, piece);
+  for (const piece of pieces) addCopy(state, link, piece, nowMs);
   state.lastProgressMs = nowMs;
 }
 

@@ -6,7 +6,8 @@
 // neighbours do not all ask for the same. Several may be asked for one piece: the first that begins to send it has it,
 // the others are told. A piece that was begun and is overdue is asked of one more.
 
-import { addClaim, type LinkState, lanesInUse, openPiece, type SwarmState } from './state.ts';
+import { mayImport } from './imports.ts';
+import { addClaim, freeLanes, type LinkState, openPiece, type SwarmState } from './state.ts';
 import type { SwarmEffect } from './types.ts';
 
 /** Under this a piece is never overdue: a busy process sends no quicker. */
@@ -27,20 +28,28 @@ export function fillWindows(state: SwarmState, nowMs: number, effects: SwarmEffe
     for (const link of state.active) {
       if (!link.stalled && (allTouched || touched.has(link))) fillWindow(state, link, nowMs, effects);
     }
-    if (lanesInUse(state) < state.limits.lanes) search(state, allTouched, nowMs, effects);
+    for (const isFar of [false, true]) {
+      if (freeLanes(state, isFar) > 0) search(state, isFar, allTouched, nowMs, effects);
+    }
   }
   touched.clear();
 }
 
 /** A lane is free: some neighbours that do not send are asked, from a random one on. */
-function search(state: SwarmState, isWide: boolean, nowMs: number, effects: SwarmEffect[]): void {
+function search(
+  state: SwarmState,
+  isFar: boolean,
+  isWide: boolean,
+  nowMs: number,
+  effects: SwarmEffect[],
+): void {
   const links = isWide ? [...state.links.values()] : [...state.touched];
   let asked = 0;
-  for (const link of state.links.values()) if (isAskedOnly(link)) asked += 1;
+  for (const link of state.links.values()) if (link.isFar === isFar && isAskedOnly(link)) asked += 1;
   const from = Math.floor(state.random() * links.length);
   for (let step = 0; step < links.length; step += 1) {
     const link = links[(from + step) % links.length];
-    if (!link || link.current.length > 0) continue;
+    if (!link || link.isFar !== isFar || link.current.length > 0) continue;
     if (isAskedOnly(link)) fillWindow(state, link, nowMs, effects);
     else if (asked < state.limits.searchWidth && fillWindow(state, link, nowMs, effects)) asked += 1;
   }
@@ -55,7 +64,7 @@ function fillWindow(state: SwarmState, link: LinkState, nowMs: number, effects: 
   if (nowMs < link.pausedUntilMs) return false;
   let isAsked = false;
   while (hasRoom(state, link)) {
-    const piece = pickPiece(state, link);
+    const piece = pickPiece(state, link, nowMs);
     if (piece === undefined) break;
     addClaim(state, link, piece);
     effects.push({ kind: 'request', peer: link.peer, piece });
@@ -70,7 +79,7 @@ function hasRoom({ limits }: SwarmState, link: LinkState): boolean {
 }
 
 /** The open piece that fewest neighbours hold and fewest were asked for. */
-function pickPiece(state: SwarmState, link: LinkState): number | undefined {
+function pickPiece(state: SwarmState, link: LinkState, nowMs: number): number | undefined {
   const { open, copies, askedOf, limits } = state;
   if (open.count === 0) return undefined;
   const mayClaim = state.claimedBytes < limits.maxClaimedBytes;
@@ -88,6 +97,7 @@ function pickPiece(state: SwarmState, link: LinkState): number | undefined {
       const score = (copies[piece] ?? 0) + CLAIM_WEIGHT * asked;
       seen += 1;
       if (score > least || (score === least && state.random() < 0.5)) continue;
+      if (link.isFar && !mayImport(state, piece, nowMs)) continue;
       if (asked > 0 ? !mayAskMore(state, link, piece) : !mayClaim) continue;
       best = piece;
       least = score;

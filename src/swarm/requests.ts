@@ -6,8 +6,8 @@ import {
   type Claim,
   closePiece,
   dropClaim,
+  freeLanes,
   type LinkState,
-  lanesInUse,
   pieceBytes,
   removeCopies,
   removeCopy,
@@ -45,10 +45,11 @@ export function begun(
 }
 
 function takeLane(state: SwarmState, taken: LinkState, effects: SwarmEffect[]): void {
-  const free = state.limits.lanes - lanesInUse(state);
+  const free = freeLanes(state, taken.isFar);
   state.touched.add(taken);
   if (free > 0) return;
   for (const link of state.links.values()) {
+    if (link.isFar !== taken.isFar) continue;
     // One lane too many, where two began at once: it is given up after this piece.
     const isKept = link === taken ? free === 0 : link.current.length > 0;
     if (!isKept) cancelWaiting(state, link, effects);

@@ -10,6 +10,7 @@ import {
   type Random,
   type Range,
   seededRandom,
+  zoneKey,
 } from '../core/index.ts';
 import { DEFAULT_SWARM_LIMITS, type SwarmLimits } from './limits.ts';
 import { PieceSet } from './piece-set.ts';
@@ -18,6 +19,10 @@ import { PieceSet } from './piece-set.ts';
 export interface LinkState {
   readonly peer: PeerId;
   readonly held: PieceSet;
+  /** Whether it is known to be in another zone. */
+  isFar: boolean;
+  /** For `imports.ts`. */
+  readonly idHash: number;
   /** Pieces asked of it. */
   readonly asked: Claim[];
   askedBytes: number;
@@ -73,6 +78,8 @@ export interface LeaseState {
 
 export interface SwarmState {
   readonly self: PeerId;
+  /** As `zoneKey` has it. */
+  readonly zone: string;
   readonly map: PieceMap;
   readonly limits: SwarmLimits;
   readonly random: Random;
@@ -98,6 +105,10 @@ export interface SwarmState {
   readonly unproven: Map<PeerId, number>;
   /** How many links hold each piece. */
   readonly copies: Uint16Array;
+  /** Those of them that are in other zones. */
+  readonly farCopies: Uint16Array;
+  /** When the first of those was heard of. */
+  readonly farSinceMs: Float64Array;
   /** Pieces this host read from the origin that no link holds. */
   readonly unshared: Set<number>;
   /** Of claimed pieces, each counted once. */
@@ -115,6 +126,8 @@ export interface SwarmState {
 
 export interface SwarmOptions {
   readonly self: PeerId;
+  /** The host's topology label. Default none. */
+  readonly zone?: string;
   readonly map: PieceMap;
   /** Pieces already verified on disk. Copied. */
   readonly held: Bitfield;
@@ -122,9 +135,10 @@ export interface SwarmOptions {
   readonly limits?: Partial<SwarmLimits>;
 }
 
-export function createSwarmState({ self, map, held, rngSeed, limits }: SwarmOptions): SwarmState {
+export function createSwarmState({ self, zone = '', map, held, rngSeed, limits }: SwarmOptions): SwarmState {
   return {
     self,
+    zone: zoneKey({ zone }),
     map,
     limits: { ...DEFAULT_SWARM_LIMITS, ...limits },
     random: seededRandom(rngSeed),
@@ -141,6 +155,8 @@ export function createSwarmState({ self, map, held, rngSeed, limits }: SwarmOpti
     banned: new Set(),
     unproven: new Map(),
     copies: new Uint16Array(map.pieceCount),
+    farCopies: new Uint16Array(map.pieceCount),
+    farSinceMs: new Float64Array(map.pieceCount),
     unshared: new Set(),
     claimedBytes: 0,
     soughtAtMs: 0,
@@ -156,11 +172,11 @@ export function pieceBytes(state: SwarmState, piece: number): number {
   return state.map.sizeOf(piece);
 }
 
-/** Links that bring something: those that send, the stalled left out. */
-export function lanesInUse(state: SwarmState): number {
-  let lanes = 0;
-  for (const link of state.active) if (!link.stalled) lanes += 1;
-  return lanes;
+/** Lanes, near or far, that nobody uses: who sends has one, the stalled left out. */
+export function freeLanes({ active, limits }: SwarmState, isFar: boolean): number {
+  let free = isFar ? limits.farLanes : limits.lanes;
+  for (const link of active) if (link.isFar === isFar && !link.stalled) free -= 1;
+  return free;
 }
 
 /** A missing piece may be asked of anybody. */
@@ -173,24 +189,59 @@ export function closePiece(state: SwarmState, piece: number): void {
 }
 
 /** A link gained a piece. */
-export function addCopy(state: SwarmState, link: LinkState, piece: number): void {
+export function addCopy(state: SwarmState, link: LinkState, piece: number, nowMs: number): void {
   if (!link.held.add(piece)) return;
-  state.copies[piece] = (state.copies[piece] ?? 0) + 1;
+  count(state, link, piece, nowMs);
   if (state.unshared.size > 0) state.unshared.delete(piece);
   if (state.open.has(piece)) state.touched.add(link);
 }
 
+function count(state: SwarmState, { isFar }: LinkState, piece: number, nowMs: number): void {
+  state.copies[piece] = (state.copies[piece] ?? 0) + 1;
+  if (!isFar) return;
+  if (state.farCopies[piece] === 0) state.farSinceMs[piece] = nowMs;
+  state.farCopies[piece] = (state.farCopies[piece] ?? 0) + 1;
+}
+
+/**
+ * How rare a piece is for a neighbour that asks for it: how many neighbours hold it. What nobody in this zone holds yet
+ * goes to another zone last: from here it would have to be sent a second time.
+ */
+export function rarityFor(state: SwarmState, peer: PeerId, piece: number): number {
+  const copies = state.copies[piece] ?? 0;
+  const isLast = copies === state.farCopies[piece] && state.links.get(peer)?.isFar === true;
+  return isLast ? state.links.size : copies;
+}
+
 /** A link turned out not to have a piece. */
 export function removeCopy(state: SwarmState, link: LinkState, piece: number): void {
-  if (!link.held.delete(piece)) return;
+  if (link.held.delete(piece)) uncount(state, link, piece);
+}
+
+function uncount(state: SwarmState, { isFar }: LinkState, piece: number): void {
   state.copies[piece] = (state.copies[piece] ?? 1) - 1;
+  if (isFar) state.farCopies[piece] = (state.farCopies[piece] ?? 1) - 1;
+}
+
+/** A link's holdings came with it. */
+export function addCopies(state: SwarmState, link: LinkState, nowMs: number): void {
+  for (const piece of link.held.values()) {
+    count(state, link, piece, nowMs);
+    state.unshared.delete(piece);
+  }
 }
 
 /** A link's holdings left with it. */
 export function removeCopies(state: SwarmState, link: LinkState): void {
-  for (const piece of link.held.values()) {
-    state.copies[piece] = (state.copies[piece] ?? 1) - 1;
-  }
+  for (const piece of link.held.values()) uncount(state, link, piece);
+}
+
+/** The scheduler said in which zone a neighbour is. */
+export function setFar(state: SwarmState, link: LinkState, isFar: boolean, nowMs: number): void {
+  if (link.isFar === isFar) return;
+  removeCopies(state, link);
+  link.isFar = isFar;
+  addCopies(state, link, nowMs);
 }
 
 /** A piece is asked of a link, as the first or as one more. */

@@ -103,15 +103,15 @@ function takeWish(queue: UploadQueue, child: ChildState, at: number): void {
 }
 
 /**
- * The next wish to serve, if a place is free. The caller serves it and then calls `endServe`. `copiesOf` says how many
- * neighbours hold a wish's piece now.
+ * The next wish to serve, if a place is free. The caller serves it and then calls `endServe`. `rarityOf` says how rare a
+ * wish's piece is now: how many neighbours hold it.
  */
-export function nextWish(queue: UploadQueue, copiesOf: (wish: Wish) => number): Wish | undefined {
+export function nextWish(queue: UploadQueue, rarityOf: (wish: Wish) => number): Wish | undefined {
   if (queue.active >= queue.limits.maxActive || queue.waiting.size === 0) return undefined;
   let best: Candidate | undefined;
   for (const child of queue.waiting) {
     for (const [at, wish] of child.wishes.entries()) {
-      const candidate = rate(queue, child, wish, at, copiesOf(wish));
+      const candidate = rate(queue, child, wish, at, rarityOf(wish));
       if (!best || isBefore(candidate, best)) best = candidate;
     }
   }
