@@ -100,8 +100,7 @@ export class LinkProxy implements DataLink {
   async call(method: string, body: Uint8Array, options: CallOptions = {}): Promise<Uint8Array> {
     if (this.#end) throw this.#end.error;
     const { signal, ...limits } = options;
-    // A copy: a view would take its whole buffer along to another thread.
-    const request = { kind: 'call', link: this.#number, method, body: body.slice(), ...limits } as const;
+    const request = { kind: 'call', link: this.#number, method, body: alone(body), ...limits } as const;
     const answer = await this.#core.request(request, signal);
     assert(answer instanceof Uint8Array, 'a call is answered by bytes');
     return answer;
@@ -134,7 +133,7 @@ export class LinkProxy implements DataLink {
     try {
       assert(this.#handlers, 'a link that serves calls is attached');
       const answer = await this.#handlers.onCall(method, body, { signal: gone.signal });
-      this.#core.post({ kind: 'answer', call, body: answer });
+      this.#core.post({ kind: 'answer', call, body: alone(answer) });
     } catch (error) {
       this.#core.post({ kind: 'answerError', call, failure: toFailure(error) });
     } finally {
@@ -149,4 +148,9 @@ export class LinkProxy implements DataLink {
     for (const gone of this.#calls.values()) gone.abort(end.error);
     this.#closed.resolve(end);
   }
+}
+
+/** A view would take its whole buffer along to another thread. */
+function alone(bytes: Uint8Array): Uint8Array {
+  return bytes.length === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes);
 }

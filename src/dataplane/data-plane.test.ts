@@ -251,6 +251,33 @@ test('links that are dialled are spread over the threads, and those accepted sha
   await event(() => parent.plane.linkCount === 16);
 });
 
+test('a plane that stops has let go of all files, and who waits to put a piece hears of it', async (context) => {
+  for (const workers of [0, 1]) {
+    const { serveBy, fetch, child } = await pairOf(context, workers);
+    const { proof, place } = await sourceOf(context);
+    serveBy(() => ({ proof, place }));
+    const target = pieceFile(context);
+    const arrived = Promise.withResolvers<void>();
+    const stopped = Promise.withResolvers<void>();
+    const late = fetch(0, {
+      land: async (_proof, put) => {
+        arrived.resolve();
+        await stopped.promise;
+        await put(target.place(0));
+      },
+    });
+    const written = fetch(1, { land: async (_proof, put) => await put(target.place(SIZE)) });
+    const outcomes = Promise.allSettled([late, written]);
+    await arrived.promise;
+    await child.plane.stop();
+    const before = target.read(2 * SIZE, 0);
+    stopped.resolve();
+    const [first] = await outcomes;
+    assert.equal(first.status, 'rejected');
+    assert.deepEqual(target.read(2 * SIZE, 0), before, 'nothing is written after the stop');
+  }
+});
+
 test('threads load the certificates for themselves', async (context) => {
   const folder = await mkdtemp(join(tmpdir(), 'anax-plane-tls-'));
   const ca = makeTestCertificate({ name: 'cluster' });

@@ -4,7 +4,7 @@
 //
 // It can be given up while it is received; from the arrival on it goes where it belongs, or nowhere.
 
-import { type AnaxError, assert, type FileSpan, type PieceProof } from '../core/index.ts';
+import { AnaxError, assert, type FileSpan, type PieceProof } from '../core/index.ts';
 import type { Answer } from './messages.ts';
 
 /** Writes the piece's bytes, in whatever thread they are. */
@@ -102,6 +102,8 @@ export class PieceFetch {
   /** The core's answer. */
   done(answer: Answer): void {
     if (answer === 'put') this.#putting?.resolve();
+    // Where nobody here dropped it, the core stops.
+    if (answer === 'dropped') this.failed(new AnaxError('interrupted'));
     if (answer === 'corrupt') this.#settle(() => this.#deps.resolve('corrupt'));
   }
 

@@ -5,7 +5,8 @@
 //   serve   file → buffer → socket
 //
 // Invariants: every request is answered once; the bytes of a piece never leave here; nothing is written that has not its
-// proof's digest; a link that is told of by `attached` is told of by `closed`, as the last of it.
+// proof's digest; a link that is told of by `attached` is told of by `closed`, as the last of it; when a request is
+// answered, the file that it was about is not used any more.
 
 import {
   AnaxError,
@@ -55,6 +56,9 @@ export class PlaneCore {
   /** Fetches whose piece is there. */
   readonly #places = new Map<number, (place: FileSpan | undefined) => void>();
   readonly #calls = new Map<number, PromiseWithResolvers<Uint8Array>>();
+  /** Fetches and serves. */
+  readonly #transfers = new Set<Promise<unknown>>();
+  #isStopping = false;
   #lastLink = 0;
   #lastCall = 0;
 
@@ -128,11 +132,20 @@ export class PlaneCore {
       case 'call':
         return await this.#linkOf(request).call(request.method, request.body, { ...request, signal });
       case 'fetch':
-        return await this.#fetch(id, request, signal);
+        return await this.#tracked(this.#fetch(id, request, signal));
       case 'serve':
-        return await this.#serve(id, request);
+        return await this.#tracked(this.#serve(id, request));
       case 'stop':
         return await this.#stop();
+    }
+  }
+
+  async #tracked<Value>(transfer: Promise<Value>): Promise<Value> {
+    this.#transfers.add(transfer);
+    try {
+      return await transfer;
+    } finally {
+      this.#transfers.delete(transfer);
     }
   }
 
@@ -171,6 +184,7 @@ export class PlaneCore {
   }
 
   #askForPlace(id: number): Promise<FileSpan | undefined> {
+    if (this.#isStopping) return Promise.resolve(undefined);
     this.#emit({ kind: 'arrived', id });
     return new Promise((resolve) => {
       this.#places.set(id, (place) => {
@@ -224,10 +238,12 @@ export class PlaneCore {
     }
   }
 
-  /** Ends all links. What has arrived and waits for its place is dropped. */
+  /** Ends all links. What has arrived and waits for its place is dropped; what is being read or written is waited for. */
   async #stop(): Promise<undefined> {
+    this.#isStopping = true;
     await this.#transport.stop();
     for (const drop of this.#places.values()) drop(undefined);
+    await Promise.allSettled(this.#transfers);
     return undefined;
   }
 
