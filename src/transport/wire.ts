@@ -2,6 +2,7 @@
 // what is read is a copy, because frames are parsed in place in the buffer that the socket reads into.
 
 import { assert } from '../core/index.ts';
+import { FRAME_HEAD_BYTES } from './frame-types.ts';
 import { violation } from './messages.ts';
 
 type UintBytes = 1 | 2 | 4 | 6;
@@ -50,46 +51,56 @@ export class WireReader {
   }
 }
 
-/** Collects the fields of one frame. */
+/** Most frames are shorter; others make it grow. */
+const FIRST_BYTES = 256;
+
+/** Collects the fields of one frame, behind room for its head. */
 export class WireWriter {
-  readonly #parts: Uint8Array[] = [];
-  #length = 0;
+  #bytes = Buffer.allocUnsafe(FIRST_BYTES);
+  #length = FRAME_HEAD_BYTES;
 
   uint(value: number, bytes: UintBytes): this {
     assert(
       Number.isSafeInteger(value) && value >= 0 && value < 2 ** (8 * bytes),
       `${value} in ${bytes} bytes`,
     );
-    const part = Buffer.allocUnsafe(bytes);
-    part.writeUIntBE(value, 0, bytes);
-    return this.#add(part);
+    const at = this.#take(bytes);
+    this.#bytes.writeUIntBE(value, at, bytes);
+    return this;
   }
 
   bytes(value: Uint8Array): this {
-    return this.#add(value);
+    const at = this.#take(value.length);
+    this.#bytes.set(value, at);
+    return this;
   }
 
   /** Bytes of a field whose size is fixed by the protocol. */
   fixed(value: Uint8Array, length: number): this {
     assert(value.length === length, `a field of ${length} bytes has ${value.length}`);
-    return this.#add(value);
+    return this.bytes(value);
   }
 
   hex(value: string, length: number): this {
     return this.fixed(Buffer.from(value, 'hex'), length);
   }
 
-  #add(part: Uint8Array): this {
-    this.#parts.push(part);
-    this.#length += part.length;
-    return this;
-  }
-
   /** The whole frame: length, type, fields. */
   frame(type: number): Buffer {
-    const head = Buffer.allocUnsafe(5);
-    head.writeUInt32BE(this.#length + 1, 0);
-    head.writeUInt8(type, 4);
-    return Buffer.concat([head, ...this.#parts], this.#length + 5);
+    this.#bytes.writeUInt32BE(this.#length - 4, 0);
+    this.#bytes.writeUInt8(type, 4);
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  /** Makes room for a field, and returns where it begins. */
+  #take(length: number): number {
+    const at = this.#length;
+    this.#length += length;
+    if (this.#length > this.#bytes.length) {
+      const larger = Buffer.allocUnsafe(Math.max(this.#length, 2 * this.#bytes.length));
+      larger.set(this.#bytes.subarray(0, at));
+      this.#bytes = larger;
+    }
+    return at;
   }
 }
