@@ -255,6 +255,13 @@ describe('dfget', () => {
     assert.deepEqual({ kind, ok, told }, { kind: 'summary', ok: false, told: ExitCode.usage });
     assert.equal((error as { code?: unknown }).code, 'usage_invalid');
     assert.match(stderr, /error\[usage_invalid\]/u);
+    const unknown = await dfget(['hf://o/n', '--json', '--no-such-flag']);
+    const summary = JSON.parse(unknown.stdout) as {
+      exitCode: number;
+      error: { code: string; message: string };
+    };
+    assert.deepEqual([summary.exitCode, summary.error.code], [ExitCode.usage, 'usage_invalid']);
+    assert.match(summary.error.message, /--no-such-flag/u);
   });
 
   it('tells whom it waits for where the cache is in use, within the time limit', {

@@ -3,9 +3,10 @@
 
 import { Command, CommanderError } from 'commander';
 import pc from 'picocolors';
-import { ExitCode, isAbortError, toErrorRecord } from '../core/index.ts';
+import { AnaxError, ExitCode, isAbortError, toErrorRecord } from '../core/index.ts';
 import { type CliContext, wantsColour } from './context.ts';
 import { errorLines, exitCodeOf } from './error-text.ts';
+import { failedSummary } from './run-download.ts';
 
 /** Fills in a program; `done` takes the exit code of the command that ran. */
 export type DefineProgram = (program: Command, context: CliContext, done: (exitCode: number) => void) => void;
@@ -26,7 +27,7 @@ export async function runProgram(
     await program.parseAsync(args, { from: 'user' });
     return exitCode;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
+    if (error instanceof CommanderError) return tellUsage(error, args, context);
     return tellError(name, error, context);
   } finally {
     context.interrupt.release();
@@ -49,14 +50,30 @@ function createProgram(name: string, context: CliContext): Command {
     });
 }
 
+/** People were told by commander; a script that asked for JSON gets its last line all the same. */
+function tellUsage(error: CommanderError, args: readonly string[], { stdout }: CliContext): number {
+  if (error.exitCode === 0) return ExitCode.ok;
+  if (args.includes('--json')) {
+    const { message, hint } = readUsage(error.message);
+    const record = toErrorRecord(new AnaxError('usage_invalid', message, { hint }));
+    stdout.write(`${JSON.stringify(failedSummary(record))}\n`);
+  }
+  return ExitCode.usage;
+}
+
 /** Commander's `error: unknown option '--x'\n(Did you mean --y?)` in the form of all other errors. */
 function usageError(name: string, text: string): string {
+  const { message, hint } = readUsage(text);
+  return `${name}: error[usage_invalid]: ${message}\n  hint: ${hint}\n`;
+}
+
+function readUsage(text: string): { message: string; hint: string } {
   const [message = '', ...rest] = text
     .replace(/^error: /u, '')
     .trim()
     .split('\n');
   const hint = rest.map((line) => line.replace(/^\((.*)\)$/u, '$1')).join(' ') || 'see --help';
-  return `${name}: error[usage_invalid]: ${message}\n  hint: ${hint}\n`;
+  return { message, hint };
 }
 
 function tellError(name: string, error: unknown, context: CliContext): number {

@@ -13,10 +13,17 @@ import {
   toErrorRecord,
   totalBytes,
 } from '../core/index.ts';
-import type { DownloadEvent, DownloadRequest, DownloadSummary, ProgressEvent } from '../rpc/index.ts';
+import type {
+  DownloadEvent,
+  DownloadRequest,
+  DownloadSummary,
+  OutputMethod,
+  ProgressEvent,
+} from '../rpc/index.ts';
 import { checkEmptyFile } from './blob-task.ts';
 import { EventQueue } from './event-queue.ts';
 import type { Destination } from './outputs.ts';
+import { findPresent, type PresentFiles } from './present-files.ts';
 import type { SwarmSession } from './swarm-session.ts';
 
 /** Progress is told this often. */
@@ -84,9 +91,12 @@ async function* download(
     return;
   }
   const destination = await deps.createDestination(snapshot);
-  const use = await deps.openSession(snapshot, credentials);
+  const found = await findPresent(destination, comparable(request, snapshot.manifest), signal);
+  const use = isAllFound(found, snapshot.manifest)
+    ? nothingToFetch(snapshot)
+    : await deps.openSession(snapshot, credentials);
   try {
-    const run = new FileRun(deps, request, use.session, destination, signal);
+    const run = new FileRun({ deps, request, session: use.session, destination, found, signal });
     yield* run.events();
     yield { kind: 'done', summary: run.summary(base) };
   } finally {
@@ -142,12 +152,50 @@ function emptySummary(deps: DownloadDeps, base: SummaryBase): DownloadSummary {
   };
 }
 
+/** A digest that the caller asks for, and the origin does not publish, is known of fetched content only. */
+function comparable({ digest }: DownloadRequest, { files }: Manifest): readonly ManifestFile[] {
+  return digest === undefined ? files : files.filter((file) => file.digest === digest);
+}
+
+/** Whether nothing is left that could be fetched and put into place. */
+function isAllFound({ present, refused }: PresentFiles, { files }: Manifest): boolean {
+  return files.length > 0 && files.every((file) => present.has(file) || refused.has(file));
+}
+
+/** What a download needs of a session. */
+type Fetching = Pick<SwarmSession, 'snapshot' | 'counters' | 'heldBytes' | 'tasks' | 'waitFor'> & {
+  readonly exchange: { readonly neighbours: number };
+};
+
+/** Stands in for a session where there is nothing to do for one. */
+function nothingToFetch(snapshot: StoredSnapshot): { session: Fetching; release(): Promise<void> } {
+  const session: Fetching = {
+    snapshot,
+    counters: { fromPeers: 0, fromOrigin: 0, fromCache: 0 },
+    heldBytes: totalBytes(snapshot.manifest),
+    tasks: new Map(),
+    exchange: { neighbours: 0 },
+    waitFor: async () => undefined,
+  };
+  return { session, release: async () => undefined };
+}
+
+interface FileRunParts {
+  readonly deps: DownloadDeps;
+  readonly request: DownloadRequest;
+  readonly session: Fetching;
+  readonly destination: Destination;
+  readonly found: PresentFiles;
+  readonly signal: AbortSignal;
+}
+
 /** The files of one download on their way. */
 class FileRun {
   readonly #deps: DownloadDeps;
   readonly #request: DownloadRequest;
-  readonly #session: SwarmSession;
+  readonly #session: Fetching;
   readonly #destination: Destination;
+  readonly #found: PresentFiles;
   readonly #signal: AbortSignal;
   readonly #queue = new EventQueue<DownloadEvent>();
   readonly #before: SwarmSession['counters'];
@@ -156,13 +204,8 @@ class FileRun {
   #failed = 0;
   #bytes = 0;
 
-  constructor(
-    deps: DownloadDeps,
-    request: DownloadRequest,
-    session: SwarmSession,
-    destination: Destination,
-    signal: AbortSignal,
-  ) {
+  constructor({ deps, request, session, destination, found, signal }: FileRunParts) {
+    this.#found = found;
     this.#deps = deps;
     this.#request = request;
     this.#session = session;
@@ -211,19 +254,25 @@ class FileRun {
   async #placeOne(file: ManifestFile): Promise<void> {
     const { path, sizeBytes, digest } = file;
     try {
+      const refusal = this.#found.refused.get(file);
+      if (refusal) throw refusal;
+      if (this.#found.present.has(file)) return this.#tellPlaced(file, 'existing');
       if (sizeBytes === 0) checkEmptyFile(path, digest);
       else await this.#session.waitFor(digest);
       this.#signal.throwIfAborted();
       await this.#checkDigest(file);
-      const method = await this.#destination.place(file);
-      this.#done += 1;
-      this.#bytes += sizeBytes;
-      this.#queue.push({ kind: 'file_done', path, sizeBytes, digest, method });
+      this.#tellPlaced(file, await this.#destination.place(file));
     } catch (error) {
       if (this.#signal.aborted) return;
       this.#failed += 1;
       this.#queue.push({ kind: 'file_failed', path, error: toErrorRecord(error) });
     }
+  }
+
+  #tellPlaced({ path, sizeBytes, digest }: ManifestFile, method: OutputMethod): void {
+    this.#done += 1;
+    this.#bytes += sizeBytes;
+    this.#queue.push({ kind: 'file_done', path, sizeBytes, digest, method });
   }
 
   async #checkDigest({ path, digest }: ManifestFile): Promise<void> {

@@ -27,6 +27,8 @@ import type { PathFilters } from './ref-key.ts';
 export interface Destination {
   /** What the summary names; `undefined` where nothing is put out. */
   readonly path: string | undefined;
+  /** Whether the file is in its place in all of them. Throws `output_exists` where something else is. */
+  has(file: ManifestFile): Promise<boolean>;
   place(file: ManifestFile): Promise<OutputMethod>;
   /** Every file is in place. */
   finish(): Promise<void>;
@@ -60,6 +62,10 @@ export async function createDestination(
   }
   return {
     path,
+    has: async (file) => {
+      for (const output of outputs) if (!(await output.has(file))) return false;
+      return outputs.length > 0;
+    },
     place: async (file) => {
       let outcome: FileOutcome | undefined;
       for (const output of outputs) outcome = await output.write(file);

@@ -4,8 +4,7 @@ import { mkdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { assert, type ManifestFile } from '../core/index.ts';
 import { type Output, type OutputDeps, type OutputOptions, onOutput } from './output.ts';
-import { placeFile } from './place-file.ts';
-import { compareExisting } from './same-content.ts';
+import { isInPlace, placeFile } from './place-file.ts';
 
 /**
  * Where a single file goes: to the path itself, or under its own name into the path, where that ends in a slash or is a
@@ -21,7 +20,7 @@ export function fileOutput(deps: OutputDeps, target: string, options: OutputOpti
   let taken: string | undefined;
   return {
     target: () => target,
-    has: (file) => onOutput(async () => (await compareExisting(deps, target, file)) === 'same'),
+    has: (file) => onOutput(() => isInPlace(deps, file, target, options)),
     write: (file) =>
       onOutput(async () => {
         assert(taken === undefined || taken === file.path, 'a file output takes one file');

@@ -5,8 +5,7 @@ import { dirname, resolve } from 'node:path';
 import type { ManifestFile } from '../core/index.ts';
 import { Folders } from './folders.ts';
 import { type Output, type OutputDeps, type OutputOptions, onOutput } from './output.ts';
-import { placeFile } from './place-file.ts';
-import { compareExisting } from './same-content.ts';
+import { isInPlace, placeFile } from './place-file.ts';
 
 /** The folder is made with the first file, or at the end where there is none. */
 export function folderOutput(deps: OutputDeps, folder: string, options: OutputOptions): Output {
@@ -18,7 +17,7 @@ export function folderOutput(deps: OutputDeps, folder: string, options: OutputOp
     has: (file) =>
       onOutput(async () => {
         if (!(await folders.isPlain(dirname(target(file))))) return false;
-        return (await compareExisting(deps, target(file), file)) === 'same';
+        return await isInPlace(deps, file, target(file), options);
       }),
     write: (file) =>
       onOutput(async () => {

@@ -3,12 +3,11 @@ import { lstat, mkdir, readdir, readFile, readlink, rm, symlink, writeFile } fro
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { digestHex, type Manifest, MiB } from '../core/index.ts';
-import { type TestOutput, testOutput } from '../testing/memory-store/index.ts';
+import { type TestOutput, testOutput, writeOutput } from '../testing/memory-store/index.ts';
 import { hasErrorCode } from '../testing/store-conformance/index.ts';
 import { hfRepoFolder } from './hf-cache.ts';
-import { hfCacheOutput, writeOutput } from './index.ts';
+import { hfCacheOutput } from './index.ts';
 
-const NEVER = new AbortController().signal;
 const COMMIT = '0123456789abcdef0123456789abcdef01234567';
 const FILES = {
   'config.json': '{"a":1}',
@@ -30,8 +29,7 @@ const on = (what: string, run: (place: Place) => Promise<void>): void => {
     const write: Place['write'] = async ({ revision = 'main', whole = true } = {}) => {
       const wholeRevision = whole ? manifest : undefined;
       const options = { cacheFolder: out.folder, repo: 'org/name', commit: COMMIT, revision, wholeRevision };
-      const written = await writeOutput(hfCacheOutput(out.deps, options), manifest, NEVER);
-      return written.map(({ outcome }) => outcome);
+      return await writeOutput(hfCacheOutput(out.deps, options), manifest);
     };
     try {
       await run({ out, manifest, repo: join(out.folder, 'models--org--name'), write });

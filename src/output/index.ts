@@ -4,5 +4,4 @@ export { checkWritable } from './check-writable.ts';
 export { fileOutput, resolveFileTarget } from './file-output.ts';
 export { folderOutput } from './folder-output.ts';
 export { type HfCacheOptions, hfCacheOutput } from './hf-cache.ts';
-export type { FileOutcome, Output, OutputDeps, OutputOptions, WrittenFile } from './output.ts';
-export { writeOutput } from './write-output.ts';
+export type { FileOutcome, Output, OutputDeps, OutputOptions } from './output.ts';

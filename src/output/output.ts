@@ -8,7 +8,6 @@ import {
   type MaterializeMethod,
   type MaterializeOptions,
   MiB,
-  type RepoPath,
   systemErrorCode,
   toAnaxError,
 } from '../core/index.ts';
@@ -17,7 +16,10 @@ import {
 export type FileOutcome = MaterializeMethod | 'kept';
 
 export interface Output {
-  /** Whether the file is in its place with the right content: then it need not be fetched. Reads what is there. */
+  /**
+   * Whether the file is in its place with the right content: then it need not be fetched. Reads what is there. Throws
+   * `output_exists` where `write` would, as far as that can be known before.
+   */
   has(file: ManifestFile): Promise<boolean>;
   /**
    * Puts a file into its place; the store holds its blob, complete. Throws `output_exists`, `output_unwritable`,
@@ -44,12 +46,6 @@ export interface OutputDeps {
 export interface OutputOptions {
   /** Replace files that exist with other content. */
   readonly overwrite: boolean;
-}
-
-export interface WrittenFile {
-  readonly path: RepoPath;
-  readonly target: string;
-  readonly outcome: FileOutcome;
 }
 
 /** Up to here a file is a private copy: people edit configurations, and a copy costs little. */

@@ -15,8 +15,11 @@ import type { OutputDeps } from './output.ts';
 
 const READ_BYTES = 1 * MiB;
 
-/** A regular file's state against what it should be. `absent` where there is nothing, not even a dangling link. */
-export type Existing = 'absent' | 'same' | 'different';
+/**
+ * A regular file's state against what it should be. `absent` where there is nothing, not even a dangling link; `unknown`
+ * where the origin published no digest and the store knows none either.
+ */
+export type Existing = 'absent' | 'same' | 'different' | 'unknown';
 
 export async function compareExisting(deps: OutputDeps, path: string, file: ManifestFile): Promise<Existing> {
   const stats = await lstat(path).catch((error: unknown) => {
@@ -25,6 +28,8 @@ export async function compareExisting(deps: OutputDeps, path: string, file: Mani
   });
   if (!stats) return 'absent';
   if (!stats.isFile() || stats.size !== file.sizeBytes) return 'different';
+  const isKnown = file.sizeBytes === 0 || (await verifiableDigest(deps, file.digest)) !== undefined;
+  if (!isKnown) return 'unknown';
   return (await hasContent(deps, path, file)) ? 'same' : 'different';
 }
 

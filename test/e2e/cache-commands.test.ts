@@ -1,7 +1,7 @@
 // Looking after a daemon's cache from the command line: status, ls, verify, rm, and what is repaired.
 
 import assert from 'node:assert/strict';
-import { chmod, open, stat } from 'node:fs/promises';
+import { chmod, open, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import {
@@ -73,8 +73,30 @@ test('rm takes a snapshot out, and the next download fetches it from the mesh', 
   assert.equal(removed.code, 0);
   const [empty] = (await anax(peer, 'ls')).lines as { blobs: unknown[]; snapshots: unknown[] }[];
   assert.deepEqual(empty, { blobs: [], snapshots: [] });
-  const again = await getThrough(peer, hub, '--overwrite').result;
+  await rm(peer.output, { recursive: true });
+  const again = await getThrough(peer, hub).result;
   await assertDelivered(again, peer.output);
   assert.equal(again.summary?.bytesFromPeers, first.summary?.bytesFromPeers);
   assert.equal((await hub.stats()).contentBytesSent, 0);
+});
+
+test('an output that is complete is not fetched again into an empty cache, and one in the way is told before', async (context) => {
+  const { hub, peer, first } = await onePeerWithModel(context);
+  const [listing] = (await anax(peer, 'ls')).lines as { snapshots: { snapshotId: string }[] }[];
+  await anax(peer, 'rm', listing?.snapshots[0]?.snapshotId ?? '');
+  const again = await getThrough(peer, hub).result;
+  await assertDelivered(again, peer.output);
+  const { bytesFromPeers, bytesFromOrigin, bytes } = again.summary ?? {};
+  assert.deepEqual([bytesFromPeers, bytesFromOrigin, bytes], [0, 0, contentBytes(first)]);
+  assert.ok(again.lines.every((line) => line.kind !== 'file_done' || line.method === 'existing'));
+  assert.deepEqual(((await anax(peer, 'ls')).lines[0] as { blobs: unknown[] }).blobs, []);
+  await writeFile(join(peer.output, SHARD), 'mine');
+  const refused = await getThrough(peer, hub).result;
+  assert.equal(refused.exitCode, 9);
+  assert.deepEqual(
+    refused.summary?.failed.map(({ path, error }) => [path, error.code]),
+    [[SHARD, 'output_exists']],
+  );
+  assert.deepEqual([refused.summary?.bytesFromPeers, refused.summary?.bytesFromOrigin], [0, 0]);
+  assert.equal(await readFile(join(peer.output, SHARD), 'utf8'), 'mine');
 });

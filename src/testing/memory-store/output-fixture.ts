@@ -14,7 +14,7 @@ import {
   pieceLengthFor,
   pieceSize,
 } from '../../core/index.ts';
-import type { OutputDeps } from '../../output/index.ts';
+import type { FileOutcome, Output, OutputDeps } from '../../output/index.ts';
 import { testPieceHash } from '../store-conformance/index.ts';
 import { MemoryBlobStore } from './memory-store.ts';
 
@@ -68,4 +68,11 @@ export async function putBlob(
   }
   await blob.commit(isVerifiable(digest) ? [] : [digestOf('sha256', bytes)]);
   await blob.close();
+}
+
+/** Writes a whole manifest to an output; the outcomes in the manifest's order. */
+export async function writeOutput(output: Output, manifest: Manifest): Promise<FileOutcome[]> {
+  const outcomes = await Promise.all(manifest.files.map((file) => output.write(file)));
+  await output.finish();
+  return outcomes;
 }
