@@ -11,23 +11,29 @@ import {
   parsePeerId,
   peerIdOf,
   type Range,
+  type ReaderGrant,
   type SnapshotId,
 } from '../core/index.ts';
 import {
   createSuccession,
   hearNews,
+  isStarved,
   type MemberNews,
   newsOf,
   type SelfFacts,
   type SuccessionEffect,
   type SuccessionState,
+  type SwarmState,
   successionTick,
   type Vote,
   vote,
   voteReceived,
 } from '../swarm/index.ts';
 import { readJson, writeJson } from './call-body.ts';
-import type { SwarmContext } from './swarm-context.ts';
+import type { Exchange } from './exchange.ts';
+import { offeredPieces } from './offers.ts';
+import type { OriginSide } from './origin-side.ts';
+import { isReader, type SwarmContext } from './swarm-context.ts';
 
 const CALL_TIMEOUT_MS = 3_000;
 const MAX_ANSWER_BYTES = 262_144;
@@ -51,10 +57,12 @@ const gossipShape = z.object({ snapshot: z.string().max(64), news: z.array(newsS
 const canvassShape = z.object({ snapshot: z.string().max(64) });
 const voteShape = z.object({ yes: z.boolean(), epoch: z.int().nonnegative(), held: z.base64() });
 
-export interface SuccessionHandlers {
-  readonly facts: () => SelfFacts;
-  readonly onElected: (epoch: number, spans: readonly Range[]) => void;
-  readonly onAcquaint: (peers: readonly PeerInfo[]) => void;
+/** The session's other parts, as far as the succession needs them. */
+export interface SuccessionParts {
+  readonly exchange: Pick<Exchange, 'peers'>;
+  readonly origin: Pick<OriginSide, 'leaseEpoch' | 'takeLease'>;
+  /** `undefined` until the session has opened its blobs. */
+  readonly state: () => SwarmState | undefined;
 }
 
 /** The snapshot that a call between members is about. Throws `peer_protocol`. */
@@ -64,12 +72,14 @@ export function snapshotOfCall(body: Uint8Array): SnapshotId {
 
 export class Succession {
   readonly #context: SwarmContext;
-  readonly #handlers: SuccessionHandlers;
+  readonly #parts: SuccessionParts;
   readonly #state: SuccessionState;
+  /** Kept until there is no scheduler any more. */
+  #grant: ReaderGrant | undefined;
 
-  constructor(context: SwarmContext, handlers: SuccessionHandlers) {
+  constructor(context: SwarmContext, parts: SuccessionParts) {
     this.#context = context;
-    this.#handlers = handlers;
+    this.#parts = parts;
     this.#state = createSuccession(context.deps.random);
   }
 
@@ -77,13 +87,46 @@ export class Succession {
     return this.#context.deps.clock.now();
   }
 
+  /** The scheduler gave this host a grant to be elected with. */
+  appoint(grant: ReaderGrant): void {
+    this.#grant = grant;
+  }
+
+  #facts(): SelfFacts {
+    const context = this.#context;
+    const { exchange, origin } = this.#parts;
+    const state = this.#parts.state();
+    return {
+      info: context.deps.self,
+      isAttended: context.deps.scheduler.connected,
+      isDeputy: this.#grant !== undefined || isReader(context),
+      leaseEpoch: origin.leaseEpoch,
+      isStarved: state !== undefined && isStarved(state),
+      lastProgressMs: state?.lastProgressMs ?? 0,
+      get held() {
+        return offeredPieces(context);
+      },
+      neighbours: exchange.peers,
+    };
+  }
+
+  /** Elected by the members that it knows: its grant makes them believe it. */
+  #read(epoch: number, spans: readonly Range[]): void {
+    const { deps, trust, snapshot } = this.#context;
+    const own = trust.grants().find(({ readerKey }) => peerIdOf(readerKey) === deps.identity.id);
+    const grant = own ?? this.#grant;
+    if (!grant) return;
+    deps.logger.warn('no scheduler: elected to read the origin', { snapshot: snapshot.id, epoch });
+    this.#parts.origin.takeLease(epoch, grant, spans);
+  }
+
   tick(): void {
-    this.#carryOut(successionTick(this.#state, this.#handlers.facts(), this.#nowMs));
+    this.#carryOut(successionTick(this.#state, this.#facts(), this.#nowMs));
   }
 
   /** Answers another member. */
   answer(method: 'gossip' | 'canvass', body: Uint8Array, peer: PeerId): Uint8Array {
-    const self = this.#handlers.facts();
+    const self = this.#facts();
     if (method === 'canvass') {
       const { held, ...rest } = vote(this.#state, self, peer, this.#nowMs);
       return writeJson({ ...rest, held: Buffer.from(held).toString('base64') });
@@ -93,7 +136,7 @@ export class Succession {
   }
 
   #news(): Uint8Array {
-    const news = newsOf(this.#state, this.#handlers.facts(), this.#nowMs).map(({ info, ...rest }) => {
+    const news = newsOf(this.#state, this.#facts(), this.#nowMs).map(({ info, ...rest }) => {
       return { ...rest, ...info, publicKey: Buffer.from(info.publicKey).toString('base64') };
     });
     return writeJson({ snapshot: this.#context.snapshot.id, news });
@@ -101,7 +144,7 @@ export class Succession {
 
   #hear(body: Uint8Array): void {
     const news = readJson(body, gossipShape).news.map(toNews);
-    this.#carryOut(hearNews(this.#state, this.#handlers.facts(), news, this.#nowMs));
+    this.#carryOut(hearNews(this.#state, this.#facts(), news, this.#nowMs));
   }
 
   #carryOut(effects: readonly SuccessionEffect[]): void {
@@ -114,10 +157,10 @@ export class Succession {
           for (const peer of effect.to) this.#context.run(this.#canvass(peer));
           break;
         case 'elected':
-          this.#handlers.onElected(effect.epoch, effect.spans);
+          this.#read(effect.epoch, effect.spans);
           break;
         case 'acquaint':
-          this.#handlers.onAcquaint(effect.peers);
+          this.#context.feed({ kind: 'neighbours', peers: effect.peers });
       }
     }
   }
@@ -140,7 +183,7 @@ export class Succession {
       return undefined;
     });
     if (this.#context.signal.aborted) return;
-    this.#carryOut(voteReceived(this.#state, this.#handlers.facts(), peer.id, answer, this.#nowMs));
+    this.#carryOut(voteReceived(this.#state, this.#facts(), peer.id, answer, this.#nowMs));
   }
 
   async #askForVote(peer: PeerInfo): Promise<Vote> {

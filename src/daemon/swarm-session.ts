@@ -16,8 +16,6 @@ import {
   type PeerId,
   type PeerInfo,
   PieceMap,
-  peerIdOf,
-  type Range,
   type ReaderGrant,
   type StoredSnapshot,
   TrustedReaders,
@@ -27,9 +25,7 @@ import {
 import type { JoinFacts, SchedulerMessage } from '../scheduler-server/index.ts';
 import {
   createSwarmState,
-  isStarved,
   rarityFor,
-  type SelfFacts,
   type SwarmEffect,
   type SwarmEvent,
   type SwarmState,
@@ -43,7 +39,7 @@ import { originOf } from './origin-budget.ts';
 import { OriginSide } from './origin-side.ts';
 import { fillFromStore, packName } from './packs.ts';
 import { Succession } from './succession.ts';
-import { isReader, locateTask, type SessionDeps, type SwarmContext } from './swarm-context.ts';
+import { locateTask, type SessionDeps, type SwarmContext } from './swarm-context.ts';
 import { Verdicts } from './verdicts.ts';
 
 /** A session that gives nothing and gets nothing for this long can be ended for room: with all its blobs settled, or without. */
@@ -63,8 +59,6 @@ export class SwarmSession {
   readonly #running = new Set<Promise<void>>();
   readonly #startedMs: number;
   #state: SwarmState | undefined;
-  /** Kept until there is no scheduler any more. */
-  #deputyGrant: ReaderGrant | undefined;
   #ticker: NodeJS.Timeout | undefined;
   /** Whether pieces were lost while this host had the lease, which the scheduler then takes to be held. */
   #lostDuringLease = false;
@@ -111,38 +105,10 @@ export class SwarmSession {
       onDiskError: (error) => this.fail(error),
     });
     this.succession = new Succession(this.#context, {
-      facts: () => this.#selfFacts(),
-      onElected: (epoch, spans) => this.#readElected(epoch, spans),
-      onAcquaint: (peers) => this.#feed({ kind: 'neighbours', peers }),
+      exchange: this.exchange,
+      origin: this.#origin,
+      state: () => this.#state,
     });
-  }
-
-  #selfFacts(): SelfFacts {
-    const context = this.#context;
-    const { deps } = context;
-    const state = this.#state;
-    return {
-      info: deps.self,
-      isAttended: deps.scheduler.connected,
-      isDeputy: this.#deputyGrant !== undefined || isReader(context),
-      leaseEpoch: this.#origin.leaseEpoch,
-      isStarved: state !== undefined && isStarved(state),
-      lastProgressMs: state?.lastProgressMs ?? 0,
-      get held() {
-        return offeredPieces(context);
-      },
-      neighbours: this.exchange.peers,
-    };
-  }
-
-  /** Elected by the members that it knows: the grant that it was given beforehand makes them believe it. */
-  #readElected(epoch: number, spans: readonly Range[]): void {
-    const { deps, trust } = this.#context;
-    const own = trust.grants().find(({ readerKey }) => peerIdOf(readerKey) === deps.identity.id);
-    const grant = own ?? this.#deputyGrant;
-    if (!grant) return;
-    deps.logger.warn('no scheduler: elected to read the origin', { snapshot: this.snapshot.id, epoch });
-    this.#origin.takeLease(epoch, grant, spans);
   }
 
   get snapshot(): StoredSnapshot {
@@ -323,8 +289,7 @@ export class SwarmSession {
       case 'trust':
         return this.#takeGrants([message.grant]);
       case 'deputy':
-        this.#deputyGrant = message.grant;
-        return undefined;
+        return this.succession.appoint(message.grant);
       case 'reportHoldings':
         return this.#reportHoldings(message.holders);
       case 'leaseRevoked':
