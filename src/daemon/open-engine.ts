@@ -94,7 +94,9 @@ async function assemble(
   { listens, waitForLockMs, signal }: AssembleOptions,
 ): Promise<Engine> {
   const tls = config.peerTls && (await PeerTls.load(config.peerTls, { logger }));
-  const { hash, createHasher } = await loadPieceHash();
+  const { hash, createHasher, implementation } = await loadPieceHash();
+  if (implementation === 'wasm')
+    logger.warn('the native BLAKE3 does not load: WebAssembly hashes far slower');
   // The store makes room with the engine's help, and the sources tell it what they are told: both are there before it.
   const late: { engine?: Engine } = {};
   const store = await openBlobStore({
