@@ -64,7 +64,7 @@ export function calmPresenter(program: string, stderr: CliOutput, now: () => num
       if (event?.kind === 'resolved') {
         stderr.write(`${program}: ${shownUrl(event.url)}\n`);
         nextAtMs = now() + CALM_INTERVAL_MS;
-      } else if (event?.kind === 'progress' && now() >= nextAtMs) {
+      } else if (event?.kind === 'waiting' || (event?.kind === 'progress' && now() >= nextAtMs)) {
         nextAtMs = now() + CALM_INTERVAL_MS;
         stderr.write(`${program}: ${calmLine(state, now())}\n`);
       }

@@ -4,7 +4,7 @@ import type { Colors } from 'picocolors/types.js';
 import { formatBytes } from '../core/index.ts';
 import type { ResolvedEvent } from '../rpc/index.ts';
 import { formatClock, formatSpan, formatTable, plural, shownUrl } from './text.ts';
-import { currentRate, timeLeftMs, type ViewState } from './view-state.ts';
+import { currentRate, timeLeftMs, type ViewState, waitingText } from './view-state.ts';
 
 export interface SummaryOptions {
   readonly colours: Colors;
@@ -43,7 +43,8 @@ function originLine({ summary }: ViewState): string {
 
 /** One line for logs: `42%  1.2 GiB of 2.9 GiB  81 MiB/s  0:21 left  3 of 10 files`. */
 export function calmLine(state: ViewState, nowMs: number): string {
-  if (!state.resolved) return `resolving ${state.url}`;
+  const waiting = waitingText(state, nowMs);
+  if (!state.resolved) return [`resolving ${state.url}`, waiting].filter(Boolean).join('  ');
   const { totalBytes } = state.resolved;
   const share = totalBytes === 0 ? 1 : state.bytesDone / totalBytes;
   const rate = currentRate(state, nowMs);
@@ -56,6 +57,7 @@ export function calmLine(state: ViewState, nowMs: number): string {
     ...(leftMs === undefined ? [] : [`${formatClock(leftMs)} left`]),
     `${state.filesDone} of ${plural(state.sizes.size, 'file')}`,
     ...(failed > 0 ? [`${failed} failed`] : []),
+    ...(waiting === '' ? [] : [waiting]),
   ].join('  ');
 }
 

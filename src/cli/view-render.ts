@@ -3,7 +3,7 @@
 import type { Colors } from 'picocolors/types.js';
 import { formatBytes } from '../core/index.ts';
 import { formatClock, padEnd, padStart, plural, shownUrl, textWidth, truncateMiddle } from './text.ts';
-import { type ActiveFile, currentRate, timeLeftMs, type ViewState } from './view-state.ts';
+import { type ActiveFile, currentRate, timeLeftMs, type ViewState, waitingText } from './view-state.ts';
 
 export interface RenderOptions {
   /** Columns of the terminal. */
@@ -29,15 +29,22 @@ export function render(state: ViewState, options: RenderOptions): string[] {
   const title = colours.bold(truncateMiddle(shownUrl(state.resolved?.url ?? state.url), width));
   if (!state.resolved) {
     const waited = formatClock(options.nowMs - state.startedAtMs);
-    return [title, colours.dim(`  resolving  ${waited}`)];
+    const waiting = waitingText(state, options.nowMs);
+    return [title, colours.dim(truncateMiddle(`  resolving  ${waited}  ${waiting}`.trimEnd(), width))];
   }
   return [
     title,
     totalLine(state, state.resolved.totalBytes, width, options),
     ...activeLines(state, width, colours),
     colours.dim(truncateMiddle(`  ${originsText(state)}`, width)),
+    ...waitingLine(state, options.nowMs, colours),
     ...failedLine(state, colours),
   ];
+}
+
+function waitingLine(state: ViewState, nowMs: number, colours: Colors): string[] {
+  const waiting = waitingText(state, nowMs);
+  return waiting === '' ? [] : [colours.yellow(`  ${waiting}`)];
 }
 
 function totalLine(state: ViewState, totalBytes: number, width: number, options: RenderOptions): string {

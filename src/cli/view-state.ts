@@ -8,6 +8,7 @@ import type {
   ProgressEvent,
   ResolvedEvent,
 } from '../rpc/index.ts';
+import { formatClock } from './text.ts';
 
 export interface ActiveFile {
   readonly path: string;
@@ -42,6 +43,8 @@ export interface ViewState {
   readonly failed: readonly FailedFile[];
   readonly samples: readonly Sample[];
   readonly summary: DownloadSummary | undefined;
+  /** Until when an origin has asked to wait. */
+  readonly waitingUntilMs: number;
 }
 
 /** Rates are means over this time: short enough to follow, long enough to be calm. */
@@ -63,6 +66,7 @@ export function initialState(url: string, nowMs: number): ViewState {
     failed: [],
     samples: [{ atMs: nowMs, movedBytes: 0 }],
     summary: undefined,
+    waitingUntilMs: 0,
   };
 }
 
@@ -72,6 +76,8 @@ export function reduce(state: ViewState, event: DownloadEvent, nowMs: number): V
       const sizes = new Map(event.files.map((file) => [file.path, file.sizeBytes]));
       return { ...state, resolved: event, sizes, samples: [{ atMs: nowMs, movedBytes: 0 }] };
     }
+    case 'waiting':
+      return { ...state, waitingUntilMs: Math.max(state.waitingUntilMs, nowMs + event.waitMs) };
     case 'progress':
       return withProgress(state, event, nowMs);
     case 'file_done':
@@ -141,4 +147,10 @@ export function timeLeftMs(state: ViewState, nowMs: number): number | undefined 
   const rate = currentRate(state, nowMs);
   if (!state.resolved || !rate) return undefined;
   return ((state.resolved.totalBytes - state.bytesDone) / rate) * 1000;
+}
+
+/** Why nothing moves, while an origin has asked to wait; empty otherwise. */
+export function waitingText({ waitingUntilMs }: ViewState, nowMs: number): string {
+  if (nowMs >= waitingUntilMs) return '';
+  return `the hub limits requests: going on in ${formatClock(waitingUntilMs - nowMs)}`;
 }

@@ -136,6 +136,20 @@ describe('the view of a download', () => {
     assert.equal(calmLine(initialState('hf://o/n', 0), 0), 'resolving hf://o/n');
   });
 
+  it('says why nothing moves while an origin has asked to wait, and for how long', () => {
+    const waiting = reduce(initialState('hf://owner/name', 0), { kind: 'waiting', waitMs: 45_000 }, 2_000);
+    const text = 'the hub limits requests: going on in 0:35';
+    assert.equal(calmLine(waiting, 12_000), `resolving hf://owner/name  ${text}`);
+    assert.deepEqual(render(waiting, { width: 80, nowMs: 12_000, colours }), [
+      'hf://owner/name',
+      `  resolving  0:12  ${text}`,
+    ]);
+    assert.equal(calmLine(waiting, 47_000), 'resolving hf://owner/name');
+    const under = reduce(after([[resolvedEvent, 0]]), { kind: 'waiting', waitMs: 45_000 }, 2_000);
+    assert.ok(render(under, { width: 80, nowMs: 12_000, colours }).includes(`  ${text}`));
+    assert.match(calmLine(under, 12_000), /going on in 0:35$/u);
+  });
+
   it('sums up', () => {
     const state = after([
       [resolvedEvent, 0],

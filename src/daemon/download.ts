@@ -38,6 +38,8 @@ export interface DownloadDeps {
   createDestination(snapshot: StoredSnapshot): Promise<Destination>;
   /** All digests of a stored blob, this one included. */
   digestsOf(digest: Digest): Promise<readonly Digest[]>;
+  /** Has `hear` called when an origin asks this host to wait, until what is returned is called. */
+  onThrottled(hear: (waitMs: number) => void): () => void;
   originRequests(): number;
   now(): number;
   /** The download fails with `swarm_stalled` when nothing came in for this long. */
@@ -82,7 +84,7 @@ async function* download(
   const startedMs = deps.now();
   const requestsBefore = deps.originRequests();
   const credentials = credentialsOf(request);
-  const snapshot = await deps.resolve(credentials, signal);
+  const snapshot = yield* tellingWaits(deps, deps.resolve(credentials, signal));
   checkDigestOption(request.digest, snapshot.manifest);
   yield resolvedEvent(deps, snapshot);
   const base = { startedMs, requestsBefore };
@@ -101,6 +103,23 @@ async function* download(
     yield { kind: 'done', summary: run.summary(base) };
   } finally {
     await use.release();
+  }
+}
+
+/** What `work` comes to; waits that origins ask for meanwhile are told. */
+async function* tellingWaits<Result>(
+  deps: DownloadDeps,
+  work: Promise<Result>,
+): AsyncGenerator<DownloadEvent, Result> {
+  const waits = new EventQueue<DownloadEvent>();
+  const stop = deps.onThrottled((waitMs) => waits.push({ kind: 'waiting', waitMs }));
+  const end = (): void => waits.end();
+  work.then(end, end);
+  try {
+    yield* waits;
+    return await work;
+  } finally {
+    stop();
   }
 }
 
@@ -218,6 +237,7 @@ class FileRun {
 
   async *events(): AsyncGenerator<DownloadEvent> {
     const ticker = setInterval(() => this.#tick(), PROGRESS_MS);
+    const deafen = this.#deps.onThrottled((waitMs) => this.#queue.push({ kind: 'waiting', waitMs }));
     const onAbort = (): void => this.#queue.fail(this.#signal.reason as Error);
     this.#signal.addEventListener('abort', onAbort, { once: true });
     if (this.#signal.aborted) onAbort();
@@ -226,6 +246,7 @@ class FileRun {
       yield* this.#queue;
     } finally {
       clearInterval(ticker);
+      deafen();
       this.#signal.removeEventListener('abort', onAbort);
     }
   }

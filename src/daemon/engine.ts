@@ -117,6 +117,8 @@ export class Engine implements ControlApi {
   readonly #scheduler: SchedulerLink;
   readonly #self: PeerInfo;
   readonly #stopping = new AbortController();
+  /** Of the downloads that run. */
+  readonly #throttleListeners = new Set<(waitMs: number) => void>();
   readonly #startedMs: number;
   #stopped: Promise<void> | undefined;
 
@@ -192,6 +194,7 @@ export class Engine implements ControlApi {
   /** An origin asked this host to wait: all that read there shall. */
   throttled(waitMs: number): void {
     this.#scheduler.tell({ kind: 'throttled', waitMs });
+    for (const hear of this.#throttleListeners) hear(waitMs);
   }
 
   /** The swarms that this host takes part in. */
@@ -278,6 +281,10 @@ export class Engine implements ControlApi {
         this.#sessions.use(snapshot, credentials),
       createDestination: (snapshot: StoredSnapshot) => createDestination(store, request, asked, snapshot),
       digestsOf: (digest: Digest) => digestsOf(store, digest),
+      onThrottled: (hear: (waitMs: number) => void) => {
+        this.#throttleListeners.add(hear);
+        return () => void this.#throttleListeners.delete(hear);
+      },
       originRequests: () => sources.requestCount(),
       now: () => clock.now(),
       stallMs: this.#options.stallMs,

@@ -88,6 +88,8 @@ function eventCase(event: DownloadEvent): NonNullable<EventCase> {
       const sizeBytes = BigInt(event.sizeBytes);
       return { case: 'fileDone', value: { path, sizeBytes, digest, method } };
     }
+    case 'waiting':
+      return { case: 'waiting', value: { waitMs: BigInt(Math.round(event.waitMs)) } };
     case 'file_failed':
       return { case: 'fileFailed', value: { path: event.path, error: errorToWire(event.error) } };
     case 'done':
@@ -124,6 +126,8 @@ export function eventFromWire(wire: DownloadEventMessage): DownloadEvent | undef
     }
     case 'fileFailed':
       return { kind: 'file_failed', path: event.value.path, error: errorFromWire(event.value.error) };
+    case 'waiting':
+      return { kind: 'waiting', waitMs: Number(event.value.waitMs) };
     case 'done':
       return { kind: 'done', summary: summaryFromWire(event.value) };
     case undefined:

@@ -64,6 +64,12 @@ export interface ResolvedEvent {
   readonly totalBytes: number;
 }
 
+/** An origin asks to wait, with a limit on requests: nothing is wrong, and the download goes on by itself. */
+export interface WaitingEvent {
+  readonly kind: 'waiting';
+  readonly waitMs: number;
+}
+
 export interface ProgressEvent extends ByteOrigins {
   readonly kind: 'progress';
   readonly filesDone: number;
@@ -108,8 +114,14 @@ export interface DoneEvent {
   readonly summary: DownloadSummary;
 }
 
-/** `resolved` first, then any number of the others, `done` last — also when files failed. */
-export type DownloadEvent = ResolvedEvent | ProgressEvent | FileDoneEvent | FileFailedEvent | DoneEvent;
+/** `resolved` first, then any number of the others, `done` last — also when files failed. `waiting` may come before. */
+export type DownloadEvent =
+  | ResolvedEvent
+  | WaitingEvent
+  | ProgressEvent
+  | FileDoneEvent
+  | FileFailedEvent
+  | DoneEvent;
 
 /** Whatever carries out downloads: the engine in this process, or the daemon behind its socket. */
 export interface DownloadEngine {

@@ -161,6 +161,7 @@ describe('the control API over a Unix socket', () => {
         peers: 3,
       },
       { kind: 'file_done', path: 'p', sizeBytes: 9, digest, method: 'reflink' },
+      { kind: 'waiting', waitMs: 45_000 },
       { kind: 'file_failed', path: 'q', error },
       {
         kind: 'done',

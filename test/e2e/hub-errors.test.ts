@@ -84,8 +84,12 @@ test('a hub that asks to wait longer than the limit ends in rate_limited, at onc
 test('a hub that asks to wait less than the limit is waited for', async (context) => {
   const person = await errand(context, atHub());
   const limit = strike(context, 'acme/limited', 429, 2);
-  await assertArrived(person, await person.get('hf://acme/limited', '--retry-wait', '20s'));
+  const result = await person.get('hf://acme/limited', '--retry-wait', '20s');
+  await assertArrived(person, result);
   assert.equal(limit.hits, 2);
+  const waits = result.lines.filter((line) => line.kind === 'waiting').map(({ waitMs }) => waitMs);
+  assert.deepEqual(waits.length, 2, 'each wait is told');
+  assert.ok(waits.every((waitMs) => waitMs >= 1_000));
 });
 
 test('a burst of 5xx is sat out', async (context) => {

@@ -140,7 +140,7 @@ export declare type FileEntry = Message<"anax.v1.FileEntry"> & {
 export declare const FileEntrySchema: GenMessage<FileEntry>;
 
 /**
- * `resolved` first, then any number of the others, `done` last. A file's failure is an event; what ends the whole
+ * `resolved` first (but for `waiting`), then any number of the others, `done` last. A file's failure is an event; what ends the whole
  * download is an RPC error with an Error detail.
  *
  * @generated from message anax.v1.DownloadEvent
@@ -179,6 +179,12 @@ export declare type DownloadEvent = Message<"anax.v1.DownloadEvent"> & {
      */
     value: DownloadEvent_Done;
     case: "done";
+  } | {
+    /**
+     * @generated from field: anax.v1.DownloadEvent.Waiting waiting = 6;
+     */
+    value: DownloadEvent_Waiting;
+    case: "waiting";
   } | { case: undefined; value?: undefined };
 };
 
@@ -408,6 +414,24 @@ export declare type DownloadEvent_Done = Message<"anax.v1.DownloadEvent.Done"> &
  * Use `create(DownloadEvent_DoneSchema)` to create a new message.
  */
 export declare const DownloadEvent_DoneSchema: GenMessage<DownloadEvent_Done>;
+
+/**
+ * An origin asks to wait before the next request.
+ *
+ * @generated from message anax.v1.DownloadEvent.Waiting
+ */
+export declare type DownloadEvent_Waiting = Message<"anax.v1.DownloadEvent.Waiting"> & {
+  /**
+   * @generated from field: uint64 wait_ms = 1;
+   */
+  waitMs: bigint;
+};
+
+/**
+ * Describes the message anax.v1.DownloadEvent.Waiting.
+ * Use `create(DownloadEvent_WaitingSchema)` to create a new message.
+ */
+export declare const DownloadEvent_WaitingSchema: GenMessage<DownloadEvent_Waiting>;
 
 /**
  * @generated from message anax.v1.ControlStatusRequest
