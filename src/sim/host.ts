@@ -25,6 +25,7 @@ export interface HostFacts {
   readonly index: number;
   readonly zone: Zone;
   readonly bytesPerMs: number;
+  readonly isSlow: boolean;
 }
 
 /** One run of the host's daemon. A crash ends it, a restart begins another. */
@@ -40,6 +41,8 @@ export class SimHost implements LinkNode {
   readonly info: PeerInfo;
   readonly index: number;
   readonly zone: Zone;
+  /** Whether its link has a part of the others' rate only. */
+  readonly isSlow: boolean;
   readonly up: Pipe;
   readonly down: Pipe;
   /** Pieces on disk. */
@@ -54,10 +57,11 @@ export class SimHost implements LinkNode {
   #diskFreeAtMs = 0;
   readonly #world: World;
 
-  constructor(world: World, { index, zone, bytesPerMs }: HostFacts) {
+  constructor(world: World, { index, zone, bytesPerMs, isSlow }: HostFacts) {
     this.#world = world;
     this.index = index;
     this.zone = zone;
+    this.isSlow = isSlow;
     this.up = new Pipe(bytesPerMs);
     this.down = new Pipe(bytesPerMs);
     this.disk = new Bitfield(world.map.pieceCount);

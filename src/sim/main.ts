@@ -2,6 +2,7 @@
 
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { Worker } from 'node:worker_threads';
 import { MiB } from '../core/index.ts';
 import { DEFAULT_SIM_OPTIONS, type SimOptions } from './options.ts';
 import { plotCompletion } from './plot.ts';
@@ -15,12 +16,13 @@ const HELP = `usage: npm run sim -- [options]
   --mbit n       rate of a host's link (1000)       --origin-mbit n  rate of the origin (as a link)
   --slow share   peers with a quarter of the rate   --degree n   neighbours of a peer (as the scheduler's default)
   --seed-peers n seeds that read the origin (1)     --share-mib n  least part of a lease that is shared (32)
+  --straggler    one peer's uplink falls to 1 %     --jobs n     seeds on so many threads (1)
   --faults       crashes, partitions, lies, …       --twice      runs each seed twice and compares the traces
   --json         one JSON object a run              --plot file  completion over time as SVG
 `;
 
 const NUMBERS = ['peers', 'pieces', 'seed', 'seeds', 'zones', 'zone-mbit', 'mbit', 'origin-mbit'] as const;
-const MORE_NUMBERS = ['slow', 'degree', 'seed-peers', 'share-mib'] as const;
+const MORE_NUMBERS = ['slow', 'degree', 'seed-peers', 'share-mib', 'jobs'] as const;
 
 type NumberName = (typeof NUMBERS)[number] | (typeof MORE_NUMBERS)[number];
 
@@ -29,10 +31,10 @@ function readArguments() {
   const flag = { type: 'boolean', default: false } as const;
   const numbers = Object.fromEntries([...NUMBERS, ...MORE_NUMBERS].map((name) => [name, text]));
   const { values } = parseArgs({
-    options: { ...numbers, faults: flag, twice: flag, json: flag, help: flag, plot: text },
+    options: { ...numbers, straggler: flag, faults: flag, twice: flag, json: flag, help: flag, plot: text },
   });
   return values as Partial<Record<NumberName | 'plot', string>> &
-    Record<'faults' | 'twice' | 'json' | 'help', boolean>;
+    Record<'straggler' | 'faults' | 'twice' | 'json' | 'help', boolean>;
 }
 
 type Values = ReturnType<typeof readArguments>;
@@ -58,6 +60,7 @@ function toOptions(values: Values): SimOptions {
     seeds: numberOf(values, 'seed-peers', 1),
     zones: Math.max(1, numberOf(values, 'zones', 1)),
     slow: numberOf(values, 'slow', 0),
+    straggler: values.straggler,
     faults: values.faults,
     linkBytesPerSecond: mbit * BYTES_PER_MBIT,
     originBytesPerSecond: numberOf(values, 'origin-mbit', mbit) * BYTES_PER_MBIT,
@@ -101,8 +104,34 @@ function replay(seed: number): string {
   const args = process.argv
     .slice(2)
     .join(' ')
-    .replaceAll(/--seeds?[ =]\d+/gu, '');
+    .replaceAll(/--(?:seeds?|jobs)[ =]\d+/gu, '');
   return `npm run sim -- ${args} --seed ${seed}`.replaceAll(/ +/gu, ' ');
+}
+
+/** Hands the seeds out to threads, each a stretch of its own; their output comes through as it is. */
+function runThreads(first: number, count: number, jobs: number): void {
+  const args = process.argv.slice(2).filter((_, at, all) => !isSeedArgument(all, at));
+  const share = Math.ceil(count / jobs);
+  for (let from = first; from < first + count; from += share) {
+    const seeds = Math.min(share, first + count - from);
+    const argv = [...args, '--seed', String(from), '--seeds', String(seeds)];
+    const worker = new Worker(new URL(import.meta.url), { argv });
+    worker.on('error', (error) => {
+      process.stderr.write(`${String(error)}\n`);
+      process.exitCode = 1;
+    });
+    worker.on('exit', (code) => {
+      if (code !== 0) process.exitCode = 1;
+    });
+  }
+}
+
+const SEED_ARGUMENT = /^--(?:seeds?|jobs)(?:=|$)/u;
+
+/** An option that says which seeds, or its value. */
+function isSeedArgument(args: readonly string[], at: number): boolean {
+  const before = args[at - 1] ?? '';
+  return SEED_ARGUMENT.test(args[at] ?? '') || (SEED_ARGUMENT.test(before) && !before.includes('='));
 }
 
 function main(): void {
@@ -113,7 +142,10 @@ function main(): void {
   }
   const options = toOptions(values);
   const first = numberOf(values, 'seed', 1);
-  for (let seed = first; seed < first + numberOf(values, 'seeds', 1); seed += 1) {
+  const count = numberOf(values, 'seeds', 1);
+  const jobs = numberOf(values, 'jobs', 1);
+  if (jobs > 1) return runThreads(first, count, jobs);
+  for (let seed = first; seed < first + count; seed += 1) {
     const startedMs = performance.now();
     const result = run({ ...options, seed }, values.twice);
     show(result, values.json, (performance.now() - startedMs) / 1000);

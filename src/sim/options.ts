@@ -16,6 +16,8 @@ export interface SimOptions {
   readonly zones: number;
   /** Share of the peers whose link has a quarter of the rate. Default 0. */
   readonly slow: number;
+  /** Whether one peer's uplink falls to a hundredth when half of the bound's time is over. Default false. */
+  readonly straggler: boolean;
   readonly faults: boolean;
   /** Bytes per second of a host's link, each way. Default 125 MB/s (1 Gbit/s). */
   readonly linkBytesPerSecond: number;
@@ -42,6 +44,7 @@ export const DEFAULT_SIM_OPTIONS: SimOptions = {
   seed: 1,
   zones: 1,
   slow: 0,
+  straggler: false,
   faults: false,
   linkBytesPerSecond: 125_000_000,
   originBytesPerSecond: 125_000_000,
@@ -61,12 +64,21 @@ export const SLOW_FACTOR = 0.25;
 
 export const PIECE_BYTES = MiB;
 
-/** F/B · (1 + ⌊log2 N⌋/M), and not less than the slowest link needs for the bytes. */
-export function boundSeconds(options: SimOptions): number {
+/** What the peers of full rate need at least: F/B · (1 + ⌊log2 N⌋/M), and no more than all uplinks together give. */
+export function healthyBoundSeconds(options: SimOptions): number {
   const { peers, pieces, linkBytesPerSecond, originBytesPerSecond, slow } = options;
   const totalBytes = pieces * PIECE_BYTES;
   const alone = totalBytes / linkBytesPerSecond;
   const spread = alone * (1 + Math.floor(Math.log2(peers)) / pieces);
-  const slowest = slow > 0 ? alone / SLOW_FACTOR : alone;
-  return Math.max(spread, slowest, totalBytes / originBytesPerSecond);
+  const healthy = peers * (1 - slow);
+  // Fluid bound of Kumar and Ross (2006), for the healthy: the seed's uplink, theirs, and those of the slow.
+  const fluid = (alone * healthy) / (1 + healthy + peers * slow * SLOW_FACTOR);
+  return Math.max(spread, fluid, totalBytes / originBytesPerSecond);
+}
+
+/** The same for all peers: not less than the slowest link needs for the bytes. */
+export function boundSeconds(options: SimOptions): number {
+  const { pieces, linkBytesPerSecond, slow } = options;
+  const slowest = slow > 0 ? (pieces * PIECE_BYTES) / linkBytesPerSecond / SLOW_FACTOR : 0;
+  return Math.max(healthyBoundSeconds(options), slowest);
 }

@@ -2,7 +2,14 @@
 
 import { SimViolation } from './checks.ts';
 import { planFaults } from './faults.ts';
-import { boundSeconds, DEFAULT_SIM_OPTIONS, PIECE_BYTES, type SimOptions } from './options.ts';
+import type { SimHost } from './host.ts';
+import {
+  boundSeconds,
+  DEFAULT_SIM_OPTIONS,
+  healthyBoundSeconds,
+  PIECE_BYTES,
+  type SimOptions,
+} from './options.ts';
 import { START_MS, World } from './world.ts';
 
 /** Without faults a swarm that takes so many times the bound hangs; after faults it gets so much time from their end. */
@@ -17,6 +24,8 @@ export interface SimResult {
   readonly boundSeconds: number;
   /** Makespan against the bound. */
   readonly ratio: number;
+  /** The same for the peers whose links are not slow, against what they need at least. */
+  readonly healthyRatio: number;
   /** Seconds until the half, and 99 % of the peers were complete. */
   readonly p50: number;
   readonly p99: number;
@@ -44,6 +53,7 @@ export function simulate(partial: Partial<SimOptions>): SimResult {
   const world = new World(options);
   world.start();
   const boundMs = boundSeconds(options) * 1000;
+  if (options.straggler) world.slowOneDown(START_MS + boundMs / 2);
   const faultsEndMs = options.faults ? planFaults(world, boundMs) : START_MS;
   const violation = runChecked(world, faultsEndMs + Math.max(HANG_FLOOR_MS, HANG_FACTOR * boundMs));
   return { ...measure(world), ...(violation !== undefined && { violation }) };
@@ -65,9 +75,7 @@ function runChecked(world: World, untilMs: number): string | undefined {
 function measure(world: World): SimResult {
   const { options, hosts, peers, seeds, checks, origin, agenda, trace } = world;
   const totalBytes = options.pieces * PIECE_BYTES;
-  const finishSeconds = peers
-    .flatMap(({ finishedMs }) => (finishedMs === undefined ? [] : [(finishedMs - START_MS) / 1000]))
-    .toSorted((left, right) => left - right);
+  const finishSeconds = finishesOf(peers);
   const makespanSeconds = finishSeconds.at(-1) ?? Number.NaN;
   const crossBytes = hosts.reduce((sum, host) => sum + host.crossZoneBytes, 0);
   return {
@@ -77,6 +85,7 @@ function measure(world: World): SimResult {
     makespanSeconds,
     boundSeconds: boundSeconds(options),
     ratio: makespanSeconds / boundSeconds(options),
+    healthyRatio: lastOf(peers.filter(({ isSlow }) => !isSlow)) / healthyBoundSeconds(options),
     p50: quantile(finishSeconds, 0.5),
     p99: quantile(finishSeconds, 0.99),
     originBytesRatio: origin.bytes / totalBytes,
@@ -90,6 +99,17 @@ function measure(world: World): SimResult {
     traceHash: trace.hash,
     finishSeconds,
   };
+}
+
+/** When they were complete, ascending; those that never were are left out. */
+function finishesOf(peers: readonly SimHost[]): number[] {
+  return peers
+    .flatMap(({ finishedMs }) => (finishedMs === undefined ? [] : [(finishedMs - START_MS) / 1000]))
+    .toSorted((left, right) => left - right);
+}
+
+function lastOf(peers: readonly SimHost[]): number {
+  return finishesOf(peers).at(-1) ?? Number.NaN;
 }
 
 function quantile(ascending: readonly number[], share: number): number {

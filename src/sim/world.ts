@@ -83,7 +83,7 @@ export class World {
     const zone = this.zones[index % this.zones.length];
     if (!zone) throw new AnaxError('internal', 'a world has zones');
     const bytesPerMs = (linkBytesPerSecond / 1000) * (isSlow ? SLOW_FACTOR : 1);
-    return new SimHost(this, { index, zone, bytesPerMs });
+    return new SimHost(this, { index, zone, bytesPerMs, isSlow });
   }
 
   host(id: PeerId): SimHost {
@@ -100,6 +100,12 @@ export class World {
       this.unfinished.add(host);
       this.agenda.at(START_MS + delayMs, () => host.start());
     }
+  }
+
+  /** From then on the first peer gives a hundredth of what it gave. */
+  slowOneDown(atMs: number): void {
+    const [peer] = this.peers;
+    if (peer) this.agenda.at(atMs, () => this.flows.resize(peer.up, peer.up.bytesPerMs / 100));
   }
 
   /** Runs until all that should be complete are; false where they are not by `untilMs`. */

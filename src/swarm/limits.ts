@@ -52,6 +52,8 @@ export interface SwarmLimits {
   readonly holdPatienceMs: number;
   /** A request is overdue after this, or after four times what a piece takes on average. Default 1,500 ms. */
   readonly overdueMs: number;
+  /** How long a neighbour that took so long for a piece is asked only for what nobody else has. Default 10 s. */
+  readonly spareSlowMs: number;
   /** Pause before a lost neighbour is dialled again; doubles with each failure up to 30 s. Default 500 ms. */
   readonly redialMs: number;
   /** Pieces that nobody known has signed which a neighbour may send before it is banned. Default 5. */
@@ -85,6 +87,7 @@ export const DEFAULT_SWARM_LIMITS: SwarmLimits = {
   progressMs: 5_000,
   holdPatienceMs: 15_000,
   overdueMs: 1500,
+  spareSlowMs: 10_000,
   redialMs: 500,
   maxUnproven: 5,
   probationMs: 1_000,

@@ -59,6 +59,7 @@ function apply(state: SwarmState, event: SwarmEvent, nowMs: number, effects: Swa
     case 'begun':
       return begun(state, event, nowMs, effects);
     case 'stored':
+      noteOverdue(state, nowMs);
       return stored(state, event.piece, event.from, nowMs, effects);
     case 'requestFailed':
       return requestFailed(state, event, nowMs, effects);
@@ -140,6 +141,7 @@ function linkUp(state: SwarmState, peer: PeerId, held: Bitfield, nowMs: number):
     askedBytes: 0,
     current: [],
     stalled: false,
+    slowUntilMs: 0,
     pausedUntilMs: 0,
     failures: 0,
   };
@@ -166,6 +168,7 @@ function have(state: SwarmState, peer: PeerId, pieces: readonly number[], nowMs:
   const link = state.links.get(peer);
   if (!link) return;
   for (const piece of pieces) addCopy(state, link, piece, nowMs);
+  if (state.open.count === 0 && state.active.size > 0) noteOverdue(state, nowMs);
   state.lastProgressMs = nowMs;
 }
 

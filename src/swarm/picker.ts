@@ -13,6 +13,9 @@ import type { SwarmEffect } from './types.ts';
 /** Under this a piece is never overdue: a busy process sends no quicker. */
 const MIN_OVERDUE_MS = 200;
 
+/** The same when nothing else is left to ask for: then a second request costs nothing but bytes. */
+const MIN_OVERDUE_AT_END_MS = 50;
+
 /** A piece that a neighbour was asked for counts as if so many more had it. */
 const CLAIM_WEIGHT = 3;
 
@@ -97,6 +100,7 @@ function pickPiece(state: SwarmState, link: LinkState, nowMs: number): number | 
       const score = (copies[piece] ?? 0) + CLAIM_WEIGHT * asked;
       seen += 1;
       if (score > least || (score === least && state.random() < 0.5)) continue;
+      if (nowMs < link.slowUntilMs && (copies[piece] ?? 0) > 1) continue;
       if (link.isFar && !mayImport(state, piece, nowMs)) continue;
       if (asked > 0 ? !mayAskMore(state, link, piece) : !mayClaim) continue;
       best = piece;
@@ -122,13 +126,19 @@ export function noteOverdue(state: SwarmState, nowMs: number): void {
       claim.overdue = true;
       openPiece(state, claim.piece);
       link.stalled = true;
+      noteSlow(state, link, nowMs);
     }
   }
 }
 
+/** It is spared for a while, unless it alone has something. */
+export function noteSlow(state: SwarmState, link: LinkState, nowMs: number): void {
+  link.slowUntilMs = nowMs + state.limits.spareSlowMs;
+}
+
 export function overdueAfterMs(state: SwarmState): number {
   const { overdueMs } = state.limits;
-  return state.pieceMs === 0
-    ? overdueMs
-    : Math.min(overdueMs * 4, Math.max(MIN_OVERDUE_MS, state.pieceMs * 3));
+  if (state.pieceMs === 0) return overdueMs;
+  const leastMs = state.open.count === 0 ? MIN_OVERDUE_AT_END_MS : MIN_OVERDUE_MS;
+  return Math.min(overdueMs * 4, Math.max(leastMs, state.pieceMs * 3));
 }

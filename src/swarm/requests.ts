@@ -1,6 +1,7 @@
 // What becomes of the pieces that neighbours were asked for: they begin, come whole, or fail.
 
 import type { PeerId } from '../core/index.ts';
+import { noteSlow, overdueAfterMs } from './picker.ts';
 import {
   beginClaim,
   type Claim,
@@ -95,6 +96,7 @@ function noteSuccess(state: SwarmState, peer: PeerId, piece: number, nowMs: numb
   link.stalled = false;
   if (!claim?.senders.includes(link)) return;
   const tookMs = nowMs - claim.begunMs;
+  if (tookMs >= overdueAfterMs(state)) noteSlow(state, link, nowMs);
   state.pieceMs = state.pieceMs === 0 ? tookMs : state.pieceMs * 0.9 + tookMs * 0.1;
 }
 

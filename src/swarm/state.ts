@@ -30,6 +30,8 @@ export interface LinkState {
   readonly current: Claim[];
   /** What it sends takes too long: it does not count as a lane until a piece has come from it. */
   stalled: boolean;
+  /** A piece from it took far longer than others do: until then it is asked only for what nobody else has. */
+  slowUntilMs: number;
   /** It said it is busy: not asked before this. */
   pausedUntilMs: number;
   /** Failures in a row; a success resets it. */
