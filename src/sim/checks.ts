@@ -90,17 +90,21 @@ export class Checks {
     return this.#readers({ start: piece, end: piece + 1 }).length > 0;
   }
 
-  /** A read begins: nobody else may be reading the same, unless it can't know yet that its lease is over. */
+  /**
+   * A read begins: nobody else may be reading the same, unless one of both can't know yet that its lease is over. A
+   * reader that was elected and the one of a scheduler that it can't reach know of each other when they attend the same.
+   */
   reading(reader: SimHost, pieces: Range): void {
+    const mine = leaseOf(reader);
     for (const other of this.#overlapping(reader, pieces)) {
-      const epoch = other.session?.reader.leaseEpoch ?? 0;
-      const isOlder = epoch < (reader.session?.reader.leaseEpoch ?? 0);
-      this.#hold(isOlder, `hosts ${reader.index} and ${other.index} read the same under one epoch`);
+      const epoch = leaseOf(other);
+      const isFenced = epoch < mine || !isSettled(reader) || !isSettled(other);
+      this.#hold(isFenced, `hosts ${reader.index} and ${other.index} read the same under one epoch`);
       this.#world.agenda.after(FENCE_MS, () => {
-        const isStill =
-          other.session?.reader.leaseEpoch === epoch && this.#overlapping(reader, pieces).includes(other);
-        const isFenced = isStill && (other.session?.attendance.connectedMs ?? 0) >= FENCE_MS;
-        this.#hold(!isFenced, `host ${other.index} reads on under the stale epoch ${epoch}`);
+        const isStill = leaseOf(other) === epoch && leaseOf(reader) === mine;
+        const isBoth = isStill && this.#overlapping(reader, pieces).includes(other);
+        const isKnown = isSettled(reader) && isSettled(other);
+        this.#hold(!(isBoth && isKnown), `host ${other.index} reads on under the stale epoch ${epoch}`);
       });
     }
   }
@@ -134,4 +138,13 @@ export class Checks {
     const { originLeadBytes = 32 * PIECE_BYTES, originReads = 4 } = this.#world.options.swarm;
     return originLeadBytes / PIECE_BYTES + 3 * originReads;
   }
+}
+
+function leaseOf({ session }: SimHost): number {
+  return session?.reader.leaseEpoch ?? 0;
+}
+
+/** Whether a host has attended for so long that it knows whether its lease holds. */
+function isSettled({ session }: SimHost): boolean {
+  return (session?.attendance.connectedMs ?? 0) >= FENCE_MS;
 }
