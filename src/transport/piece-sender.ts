@@ -6,13 +6,20 @@
 // waits for it holds no buffer; a request counts as answered when its last chunk is
 // handed to the writer, since the remote may ask for the piece again as soon as it has it.
 
-import { type AnaxError, abortable, assert, toAnaxError } from '../core/index.ts';
+import { type AnaxError, abortable, assert, KiB, toAnaxError } from '../core/index.ts';
 import type { BufferPool, Lease } from './buffer-pool.ts';
 import { PeerReject, type RejectCode, type RejectMessage, violation } from './messages.ts';
 import { type PieceId, pieceKey, pieceOfKey } from './piece-key.ts';
 import { addPing, MAX_STEP_BYTES, type PieceToSend, readStep, stepBufferBytes } from './piece-step.ts';
 import type { RateGate } from './rate-gate.ts';
 import { SendWindow } from './send-window.ts';
+
+/**
+ * What is sent of a piece to a remote that was sent nothing before, until it says that it has that. A remote asks several
+ * for the same piece and cancels all but the first that begins; so what the others send for nothing is this much, where
+ * it was a window (measured: as many pieces were begun and cancelled as were sent).
+ */
+const FIRST_STEP_BYTES = 16 * KiB;
 
 /** When to ask again after a `busy` for too many requests. */
 const BUSY_RETRY_MS = 100;
@@ -24,6 +31,13 @@ interface Job {
   readonly failed: (error: Error) => void;
   /** `onStalled` was called. */
   isStalled: boolean;
+}
+
+/** A wait for the remote to take something. */
+interface Room {
+  readonly isOpen: () => boolean;
+  readonly opened: PromiseWithResolvers<void>;
+  sinceMs: number;
 }
 
 export interface PieceSenderOptions {
@@ -47,7 +61,7 @@ export class PieceSender {
   #lastWrite: Promise<void> = Promise.resolve();
   readonly #window = new SendWindow();
   /** Somebody waits for the window since then, or since the last pong. */
-  #room: { readonly opened: PromiseWithResolvers<void>; sinceMs: number } | undefined;
+  #room: Room | undefined;
 
   constructor(options: PieceSenderOptions) {
     this.#options = options;
@@ -68,7 +82,7 @@ export class PieceSender {
     this.#window.taken(token, nowMs);
     if (!this.#room) return;
     this.#room.sinceMs = nowMs;
-    if (this.#window.hasRoom) this.#room.opened.resolve();
+    if (this.#room.isOpen()) this.#room.opened.resolve();
   }
 
   /** Notes a request; whether the owner is to hear of it (else it is answered). */
@@ -153,9 +167,11 @@ export class PieceSender {
   async #pump(): Promise<void> {
     if (this.#pumping) return;
     this.#pumping = true;
+    let isFirst = true;
     for (let job = this.#queue.shift(); job; job = this.#queue.shift()) {
       try {
-        await this.#transmit(job);
+        await this.#transmit(job, isFirst);
+        isFirst = false;
       } catch (error) {
         await this.#fail(job, error);
       }
@@ -172,11 +188,16 @@ export class PieceSender {
     }
   }
 
-  async #transmit({ item, stop, done, failed }: Job): Promise<void> {
+  /** `isFirst` where nothing was sent right before: then the piece begins with a small step. */
+  async #transmit({ item, stop, done, failed }: Job, isFirst: boolean): Promise<void> {
     const { gate, pool } = this.#options;
     for (let offset = 0; offset < item.sizeBytes; ) {
-      if (!this.#window.hasRoom) await this.#waitForRoom(stop.signal);
-      const mostBytes = gate.stepBytes(Math.min(MAX_STEP_BYTES, this.#window.stepBytes));
+      const isTrial = isFirst && offset === 0;
+      if (isFirst && offset === FIRST_STEP_BYTES)
+        await this.#waitUntil(() => this.#window.isEmpty, stop.signal);
+      await this.#waitUntil(() => this.#window.hasRoom, stop.signal);
+      const wanted = isTrial ? FIRST_STEP_BYTES : this.#window.stepBytes;
+      const mostBytes = gate.stepBytes(Math.min(MAX_STEP_BYTES, wanted));
       const stepBytes = Math.min(mostBytes, item.sizeBytes - offset);
       await gate.pass(stepBytes, stop.signal);
       // Reading ahead is for times of plenty: a remote that takes nothing must not hold more than it needs.
@@ -187,7 +208,8 @@ export class PieceSender {
         frames = await readStep(item, offset, stepBytes, lease.bytes);
         await this.#lastWrite;
         stop.signal.throwIfAborted();
-        const token = this.#window.wrote(stepBytes, performance.now());
+        const nowMs = performance.now();
+        const token = isTrial ? this.#window.probed(stepBytes, nowMs) : this.#window.wrote(stepBytes, nowMs);
         if (token !== undefined) frames = addPing(frames, token);
       } catch (error) {
         lease.release();
@@ -200,11 +222,12 @@ export class PieceSender {
     }
   }
 
-  async #waitForRoom(signal: AbortSignal): Promise<void> {
-    const opened = Promise.withResolvers<void>();
-    this.#room = { opened, sinceMs: performance.now() };
+  /** Resolves at once or with the pong that opens it. */
+  async #waitUntil(isOpen: () => boolean, signal: AbortSignal): Promise<void> {
+    if (isOpen()) return;
+    this.#room = { isOpen, opened: Promise.withResolvers(), sinceMs: performance.now() };
     try {
-      await abortable(opened.promise, signal);
+      await abortable(this.#room.opened.promise, signal);
     } finally {
       this.#room = undefined;
     }

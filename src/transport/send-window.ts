@@ -51,6 +51,11 @@ export class SendWindow {
     return this.#sentBytes - this.#takenBytes < this.#windowBytes;
   }
 
+  /** Whether the remote has read all that was written. */
+  get isEmpty(): boolean {
+    return this.#sentBytes === this.#takenBytes;
+  }
+
   /** How much to write at once, at most. A power of two, so that the buffers of steps are of few sizes. */
   get stepBytes(): number {
     return Math.max(MIN_STEP_BYTES, 2 ** Math.floor(Math.log2(this.#windowBytes / STEPS)));
@@ -58,8 +63,15 @@ export class SendWindow {
 
   /** Notes that bytes are about to be written; the token of the ping to put behind them, where one is due. */
   wrote(bytes: number, nowMs: number): number | undefined {
+    const isDue = this.#sentBytes + bytes - this.#probedBytes >= this.stepBytes;
+    if (isDue) return this.probed(bytes, nowMs);
     this.#sentBytes += bytes;
-    if (this.#sentBytes - this.#probedBytes < this.stepBytes) return undefined;
+    return undefined;
+  }
+
+  /** The same, with a ping in any case. */
+  probed(bytes: number, nowMs: number): number {
+    this.#sentBytes += bytes;
     const token = this.#nextToken;
     this.#nextToken = token + 1 < 2 ** 32 ? token + 1 : FIRST_PROBE_TOKEN;
     this.#probedBytes = this.#sentBytes;
