@@ -1,6 +1,6 @@
 // How much may be on its way to the remote that it has not taken yet. The kernel's own buffers take megabytes at once,
 // whatever the link's rate: what is in them can't be withdrawn any more, delays what comes after it, and counts as sent
-// long before it is. (Measured with 8 peers at 40 Mbit/s: half of all bytes were of pieces that had been cancelled.)
+// long before it is. (Measured with 8 peers at 40 Mbit/s: a delivery took 28 s without the window, 20 s with it.)
 //
 // The sender puts a ping behind what it writes; the pong says that the remote has read so far. The window grows while
 // pongs come soon and shrinks when they are late, against the soonest that ever came, so that a long path is not taken
