@@ -22,7 +22,7 @@ export const PIECES = 16;
 
 /** Times short enough for tests over real sockets. */
 export const FAST = {
-  settleMs: 150,
+  settleMs: 600,
   startSettleMs: 0,
   restartSettleMs: 0,
   peerTtlMs: 1_500,
