@@ -48,7 +48,10 @@ process.once('uncaughtException', (error) => {
   void leave(70);
 });
 
+let isLeaving = false;
+
 async function leave(exitCode: number): Promise<void> {
+  isLeaving = true;
   await cleanUp();
   process.exit(exitCode);
 }
@@ -67,7 +70,8 @@ try {
 } catch (error) {
   const text =
     error instanceof CannotRun ? error.message : error instanceof Error ? error.stack : String(error);
-  process.stderr.write(`bench: ${text}\n`);
+  // What runs fails when all is taken away from under it.
+  if (!isLeaving) process.stderr.write(`bench: ${text}\n`);
   process.exitCode = 1;
 } finally {
   await cleanUp();
