@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { MiB } from '../core/index.ts';
+import { measureJoins } from './joins.ts';
 import { DEFAULT_SIM_OPTIONS, type SimOptions } from './options.ts';
 import { plotCompletion } from './plot.ts';
 import { type SimResult, simulate } from './simulate.ts';
@@ -18,11 +19,12 @@ const HELP = `usage: npm run sim -- [options]
   --seed-peers n seeds that read the origin (1)     --share-mib n  least part of a lease that is shared (32)
   --straggler    one peer's uplink falls to 1 %     --jobs n     seeds on so many threads (1)
   --faults       crashes, partitions, lies, …       --twice      runs each seed twice and compares the traces
+  --joins n      instead: what so many joins cost the scheduler
   --json         one JSON object a run              --plot file  completion over time as SVG
 `;
 
 const NUMBERS = ['peers', 'pieces', 'seed', 'seeds', 'zones', 'zone-mbit', 'mbit', 'origin-mbit'] as const;
-const MORE_NUMBERS = ['slow', 'degree', 'seed-peers', 'share-mib', 'jobs'] as const;
+const MORE_NUMBERS = ['slow', 'degree', 'seed-peers', 'share-mib', 'jobs', 'joins'] as const;
 
 type NumberName = (typeof NUMBERS)[number] | (typeof MORE_NUMBERS)[number];
 
@@ -138,6 +140,11 @@ function main(): void {
   const values = readArguments();
   if (values.help) {
     process.stdout.write(HELP);
+    return;
+  }
+  if (values.joins !== undefined) {
+    const costs = measureJoins(numberOf(values, 'joins', 0), () => performance.now());
+    process.stdout.write(`${JSON.stringify(costs)}\n`);
     return;
   }
   const options = toOptions(values);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { measureJoins } from './joins.ts';
 import { DEFAULT_SIM_OPTIONS, PIECE_BYTES, type SimOptions } from './options.ts';
 import { plotCompletion } from './plot.ts';
 import { simulate } from './simulate.ts';
@@ -56,6 +57,23 @@ test('four seeds read the origin once between them, with few requests', () => {
   assert.equal(result.originBytesRatio, 1);
   assert.ok(result.originRequests > 4, 'all of them read');
   assert.ok(result.originRequests <= 1 + 10 * 4, `${result.originRequests} requests`);
+});
+
+test('each piece enters a zone about once', () => {
+  const result = simulate({ peers: 30, pieces: 64, zones: 3 });
+  assert.ok(result.crossZoneRatio >= 1 && result.crossZoneRatio <= 1.1, `${result.crossZoneRatio}`);
+});
+
+test('a parent that all but stops half way costs little time', () => {
+  const [usual, slowed] = [false, true].map((straggler) => simulate({ peers: 8, pieces: 512, straggler }));
+  assert.ok(usual && slowed);
+  assert.ok(slowed.makespanSeconds <= usual.makespanSeconds * 1.05);
+});
+
+test('a join costs the scheduler a few messages', () => {
+  const { joins, messagesPerJoin } = measureJoins(200, () => 0);
+  assert.equal(joins, 200);
+  assert.ok(messagesPerJoin <= 12, `${messagesPerJoin}`);
 });
 
 test('the same seed gives the same run, another seed another', () => {
