@@ -4,7 +4,18 @@
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Digest, MiB, type OpenBlob, pieceSize, seededRandom, silentLogger } from '../../core/index.ts';
+import {
+  createManifest,
+  type Digest,
+  MiB,
+  type OpenBlob,
+  PieceMap,
+  parseDigest,
+  parseRepoPath,
+  pieceSize,
+  seededRandom,
+  silentLogger,
+} from '../../core/index.ts';
 import { loadPieceHash } from '../../hashing/index.ts';
 import type { DownloadFile } from '../../rpc/index.ts';
 import { type DiskBlobStore, openBlobStore } from '../../store/index.ts';
@@ -125,7 +136,21 @@ class CrashLoop {
     for (const { path, digest } of this.#files) {
       this.#truth.set(digest as Digest, await readFile(join(this.#path(OUTPUT), path)));
     }
+    this.#addPacks();
     await this.#checkStore('the end of a download');
+  }
+
+  /** What packs the small files are stored in, and the bytes of each. */
+  #addPacks(): void {
+    const listed = this.#files.map(({ path, sizeBytes, digest }) => ({
+      path: parseRepoPath(path),
+      sizeBytes,
+      digest: parseDigest(digest),
+    }));
+    for (const { digest, parts = [] } of new PieceMap(createManifest(listed)).blobs) {
+      const files = parts.map((part) => this.#truth.get(part.digest) ?? Buffer.alloc(0));
+      if (files.length > 0) this.#truth.set(digest, Buffer.concat(files));
+    }
   }
 
   async #startAnew(): Promise<void> {
