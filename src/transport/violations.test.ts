@@ -217,8 +217,8 @@ test('pings are answered and measured', async () => {
       const link = await end.links.next();
       raw.say({ kind: 'ping', token: 77 });
       assert.equal((await raw.hear('pong')).token, 77);
-      raw.say({ kind: 'pong', token: (await raw.hear('ping')).token });
-      while (link.stats.rttMs === undefined) await new Promise(setImmediate);
+      // A busy machine may send another ping before it has read the pong to the first.
+      while (link.stats.rttMs === undefined) raw.say({ kind: 'pong', token: (await raw.hear('ping')).token });
       assert.ok(link.stats.rttMs >= 0);
     },
     { pingAfterMs: 10 },
