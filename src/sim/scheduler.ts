@@ -50,7 +50,8 @@ export class SimScheduler implements LinkNode {
   }
 
   received(link: Link, event: SchedulerEvent): void {
-    if (!this.#state) return;
+    // Connected before it stopped, announced after: the connection went with the process.
+    if (!this.#state) return link.break();
     if (event.kind === 'announce') this.#announced(link, event.peer.id);
     else if (event.kind === 'tick' || this.#links.get(event.peer) !== link) return;
     this.#feed(event);
