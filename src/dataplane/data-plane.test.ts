@@ -9,8 +9,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { AnaxError, hasCode, MiB, type PieceProof } from '../core/index.ts';
 import { makeTestCertificate, writeCertificate } from '../testing/certificates/index.ts';
 import { nowNs, PeerTls } from '../transport/index.ts';
-import { join2, NEVER, pieceFile, proofOf, type Side, sideOf } from './fixtures.ts';
 import type { DataLink, FetchOutcome, PieceFetchOptions, PieceToServe } from './index.ts';
+import { join2, NEVER, pieceFile, proofOf, type Side, sideOf } from './plane-harness.ts';
 
 const SIZE = 1.5 * MiB;
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { AnaxError, MiB } from '../core/index.ts';
-import { contentOf, linkPair, openChannel, proof, readerOf } from './fixtures.ts';
+import { contentOf, linkPair, openChannel, proof, readerOf } from './transport-harness.ts';
 
 const text = (value: string) => Buffer.from(value);
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ChannelTable } from './channel-table.ts';
-import { SNAPSHOT } from './fixtures.ts';
 import type { OpenMessage } from './messages.ts';
+import { SNAPSHOT } from './transport-harness.ts';
 
 const open = (channel: number): OpenMessage => ({
   kind: 'open',

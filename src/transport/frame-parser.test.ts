@@ -3,9 +3,9 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { AnaxError } from '../core/index.ts';
 import { decodeMessage, encodeMessage, writeChunkHead } from './codec.ts';
-import { proof } from './fixtures.ts';
 import { FrameParser } from './frame-parser.ts';
 import { CHUNK_HEAD_BYTES, frameTypes } from './frame-types.ts';
+import { proof } from './transport-harness.ts';
 
 /** What a parser made of bytes: messages, and chunks with their payload put together. */
 function collect(): { parser: FrameParser; events: string[] } {

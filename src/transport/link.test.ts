@@ -3,6 +3,10 @@ import { test } from 'node:test';
 import { MiB, signReaderGrant, signVerdict } from '../core/index.ts';
 import { BufferPool } from './buffer-pool.ts';
 import { ByteRate } from './byte-rate.ts';
+import { MAX_HAVE_PIECES } from './limits.ts';
+import { PeerReject } from './messages.ts';
+import type { PeerLink } from './peer-link.ts';
+import { nowNs } from './rate-gate.ts';
 import {
   contentOf,
   type LinkPair,
@@ -13,11 +17,7 @@ import {
   readerOf,
   SNAPSHOT,
   TestEnd,
-} from './fixtures.ts';
-import { MAX_HAVE_PIECES } from './limits.ts';
-import { PeerReject } from './messages.ts';
-import type { PeerLink } from './peer-link.ts';
-import { nowNs } from './rate-gate.ts';
+} from './transport-harness.ts';
 
 function channelOf(pair: LinkPair): Promise<number> {
   return openChannel(pair.dialer, pair.dialled, pair.acceptor, pair.accepted);

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { AnaxError, MiB } from '../core/index.ts';
 import { BufferPool } from './buffer-pool.ts';
-import { contentOf, proof } from './fixtures.ts';
 import { PieceReceiver, type ReceivedPiece } from './piece-receiver.ts';
+import { contentOf, proof } from './transport-harness.ts';
 
 const SIZE = MiB;
 const ID = { channel: 1, piece: 3 };

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { KiB, MiB } from '../core/index.ts';
-import { contentOf, type LinkPair, linkPair, openChannel, proof, readerOf } from './fixtures.ts';
 import type { PieceToSend } from './piece-step.ts';
+import { contentOf, type LinkPair, linkPair, openChannel, proof, readerOf } from './transport-harness.ts';
 
 /** Another hash than the real one, which is not this folder's to know. */
 const createHasher = () => createHash('sha256');

@@ -13,12 +13,12 @@ import {
   writeCertificate,
 } from '../testing/certificates/index.ts';
 import { encodeMessage } from './codec.ts';
-import { contentOf, linkPair, openChannel, proof, RawPeer, readerOf, TestEnd } from './fixtures.ts';
 import { helloFor } from './handshake.ts';
 import type { WireMessage } from './messages.ts';
 import { PeerTls, type TlsFiles } from './peer-tls.ts';
 import type { PeerTransportOptions } from './peer-transport.ts';
 import { bindingOf, TlsSessions } from './tls-sockets.ts';
+import { contentOf, linkPair, openChannel, proof, RawPeer, readerOf, TestEnd } from './transport-harness.ts';
 
 const ca = makeTestCertificate({ name: 'anax test ca' });
 const stranger = makeTestCertificate({ name: 'another ca' });

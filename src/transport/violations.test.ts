@@ -4,12 +4,12 @@ import fc from 'fast-check';
 import { createIdentity, MiB } from '../core/index.ts';
 import { BufferPool } from './buffer-pool.ts';
 import { encodeMessage, writeChunkHead } from './codec.ts';
-import { contentOf, PIECES, proof, RawPeer, readerOf, SNAPSHOT, TestEnd } from './fixtures.ts';
 import { CHUNK_HEAD_BYTES } from './frame-types.ts';
 import { helloFor } from './handshake.ts';
 import type { LinkLimits } from './limits.ts';
 import type { GoodbyeCode, WireMessage } from './messages.ts';
 import type { PeerLink } from './peer-link.ts';
+import { contentOf, PIECES, proof, RawPeer, readerOf, SNAPSHOT, TestEnd } from './transport-harness.ts';
 
 const HELLO = { listenPort: 0, role: 'dialer' } as const;
 
