@@ -36,7 +36,7 @@ import {
   type Request,
   toFailure,
 } from './messages.ts';
-import { putPiece } from './put-piece.ts';
+import { PieceWriter } from './piece-writer.ts';
 
 type RequestOf<Kind extends Request['kind']> = Extract<Request, { kind: Kind }>;
 
@@ -51,6 +51,7 @@ export class PlaneCore {
   readonly #transport: PeerTransport;
   readonly #links = new Map<LinkNumber, PeerLink>();
   readonly #numbers = new Map<PeerLink, LinkNumber>();
+  readonly #writer = new PieceWriter();
   /** Requests that can be cancelled. */
   readonly #cancels = new Map<number, AbortController>();
   /** Fetches whose piece is there. */
@@ -176,7 +177,7 @@ export class PlaneCore {
       if (Buffer.compare(received.digest, received.proof.digest) !== 0) return 'corrupt';
       const place = await this.#askForPlace(id);
       if (!place) return 'dropped';
-      await putPiece(place, received.bytes);
+      await this.#writer.put(place, received.bytes);
       return 'put';
     } finally {
       received.release();
