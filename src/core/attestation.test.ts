@@ -6,11 +6,13 @@ import {
   digestOf,
   exportIdentity,
   importIdentity,
+  isUnsigned,
   type SnapshotId,
   signPiece,
   signReaderGrant,
   signVerdict,
   TrustedReaders,
+  unsignedProof,
 } from './index.ts';
 
 const snapshot = '11'.repeat(32) as SnapshotId;
@@ -87,4 +89,14 @@ test('a grant that came before its scheduler was known is taken then', () => {
   assert.deepEqual(trust.trustScheduler(createIdentity().publicKey), []);
   assert.deepEqual(trust.trustScheduler(scheduler.publicKey), [grant]);
   assert.equal(trust.grants().length, 1);
+});
+
+test('a proof that nobody signed is no proof', () => {
+  const { reader, grant, trust } = setUp();
+  trust.add(grant);
+  const unsigned = unsignedProof(digest);
+  assert.equal(isUnsigned(unsigned), true);
+  assert.equal(isUnsigned(signPiece(reader, blob, 3, digest)), false);
+  assert.equal(trust.isReader(unsigned.signer), false);
+  assert.equal(trust.vouchesForPiece(blob, 3, unsigned), false);
 });

@@ -113,6 +113,17 @@ export interface PieceProof {
   readonly signature: Uint8Array;
 }
 
+const NOBODY = '0'.repeat(PEER_ID_BYTES * 2) as PeerId;
+
+/** For a piece that nobody who is believed has vouched for: it is given on once the whole blob was checked. */
+export function unsignedProof(digest: Uint8Array): PieceProof {
+  return { digest, signer: NOBODY, signature: new Uint8Array(SIGNATURE_BYTES) };
+}
+
+export function isUnsigned({ signer }: PieceProof): boolean {
+  return signer === NOBODY;
+}
+
 /** What a blob's signatures are over: identity and cut, so that a proof never fits another cut. */
 function blobMessage(blob: BlobSpec): Buffer {
   const name = createHash('sha256').update(blob.digest).digest();

@@ -95,7 +95,7 @@ export interface OpenBlob {
    */
   fill(index: number, proof: PieceProof, put: (place: FileSpan) => Promise<void>): Promise<void>;
 
-  /** The place of a held piece, for whoever reads it. Throws `blob_not_found`. Release it. */
+  /** The place of a held piece, for whoever reads it; in a complete blob what follows it in the file is the next. Throws `blob_not_found`. Release it. */
   span(index: number): PieceSpan;
 
   /**

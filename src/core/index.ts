@@ -4,6 +4,7 @@ export * from './abortable.ts';
 export * from './assert.ts';
 export * from './attestation.ts';
 export * from './bitfield.ts';
+export * from './blob-key.ts';
 export * from './blob-store.ts';
 export * from './brand.ts';
 export * from './bytes.ts';

@@ -3,6 +3,7 @@
 
 import {
   AnaxError,
+  type BlobKey,
   type BlobStore,
   type Clock,
   type Credentials,
@@ -38,17 +39,23 @@ import { ByteRate, nowNs, type PeerTls, RateGate } from '../transport/index.ts';
 import { listCache, pinInCache, removeFromCache, unpinInCache } from './cache-control.ts';
 import { COMPLAINT_METHOD, Complaints } from './complaints.ts';
 import { runDownload } from './download.ts';
+import { HeldBlobs } from './held-blobs.ts';
+import { Lender } from './lender.ts';
 import { OriginBudgets, originOf } from './origin-budget.ts';
 import { createDestination } from './outputs.ts';
-import { PeerLinks } from './peer-links.ts';
+import { type ChannelOwner, PeerLinks } from './peer-links.ts';
 import { Repairs } from './repairs.ts';
 import { Resolver } from './resolver.ts';
 import { Sessions } from './sessions.ts';
+import { Slots } from './slots.ts';
 import { snapshotOfCall } from './succession.ts';
 import type { SessionDeps } from './swarm-context.ts';
 import type { SwarmSession } from './swarm-session.ts';
 import { Uploads } from './uploads.ts';
 import { verifyCache } from './verify-cache.ts';
+
+/** Pieces from lenders of blobs on their way at once, over all swarms. */
+const MAX_BORROWED_PIECES = 16;
 
 export interface EngineDeps {
   readonly identity: Identity;
@@ -112,6 +119,9 @@ export class Engine implements ControlApi {
   readonly #uploads: Uploads;
   readonly #sessions: Sessions;
   readonly #repairs: Repairs;
+  readonly #held: HeldBlobs;
+  readonly #lender: Lender;
+  readonly #borrowSlots = new Slots(MAX_BORROWED_PIECES);
   readonly #complaints: Complaints;
   readonly #resolver: Resolver;
   readonly #scheduler: SchedulerLink;
@@ -132,7 +142,7 @@ export class Engine implements ControlApi {
     const links = new PeerLinks({
       identity: deps.identity,
       logger: deps.logger,
-      ownerOf: async (snapshot) => (await late.engine?.serve(snapshot))?.exchange,
+      ownerOf: async (id) => (await late.engine?.serve(id))?.exchange ?? late.engine?.lend(id),
       call: (method, body, peer, signal) => {
         if (!late.engine) throw new AnaxError('peer_refused', 'starting');
         return late.engine.answer(method, body, peer, signal);
@@ -171,8 +181,23 @@ export class Engine implements ControlApi {
     this.#scheduler.onMessage((message) => {
       if (message.kind === 'originShare') this.#budgets.of(message.origin).set(message);
       else this.#sessions.onScheduler(message);
+      if (message.kind === 'connected') this.#held.tellAll();
     });
+    this.#held = new HeldBlobs({
+      mayLend: options.listen !== undefined && options.keepServing,
+      store: deps.store,
+      hubEndpoints: options.hubEndpoints,
+      tell: (statement) => this.#scheduler.tell(statement),
+    });
+    for (const snapshot of deps.store.snapshots()) this.#held.learn(snapshot);
     this.#repairs = new Repairs({ ...deps, sessions: this.#sessions });
+    this.#lender = new Lender({
+      ...deps,
+      uploads: this.#uploads,
+      blobOf: (key) => this.#held.blobOf(key),
+      closeChannel: (channel) => links.closeChannel(channel),
+      onDamage: (digest) => this.#repairs.changed(digest),
+    });
     this.#complaints = new Complaints({
       suspect: (snapshot, piece) => this.#repairs.suspect(snapshot, piece),
       nowMs: () => deps.clock.now(),
@@ -212,6 +237,7 @@ export class Engine implements ControlApi {
 
   #sessionDeps(snapshot: StoredSnapshot): SessionDeps {
     const { identity, store, hash, clock, random, logger } = this.#deps;
+    this.#held.learn(snapshot);
     return {
       identity,
       self: this.#self,
@@ -227,6 +253,8 @@ export class Engine implements ControlApi {
       pace: async (bytes, signal) => await this.#downloadGate.pass(bytes, signal),
       budget: this.#budgets.of(originOf(snapshot.ref.endpoint)),
       invite: (seed, invited, credentials) => this.#resolver.invite(seed, invited, credentials),
+      borrowSlots: this.#borrowSlots,
+      onComplete: () => this.#held.changed(),
       onDamage: (digest) => this.#repairs.changed(digest),
       source: this.#sourceOf(snapshot.ref.scheme),
     };
@@ -247,6 +275,11 @@ export class Engine implements ControlApi {
   /** The session for a snapshot that a neighbour asks for. */
   private serve(snapshot: SnapshotId): Promise<SwarmSession | undefined> {
     return this.#sessions.serve(snapshot);
+  }
+
+  /** Who answers for a blob that a reader of another swarm asks for. */
+  private lend(key: BlobKey): ChannelOwner | undefined {
+    return this.#lender.ownerOf(key);
   }
 
   private async answer(
@@ -349,7 +382,15 @@ export class Engine implements ControlApi {
   }
 
   async remove(target: BlobSelector): Promise<RemoveResult> {
-    return removeFromCache(this.#deps.store, target, (digests) => this.#sessions.endIdle(digests));
+    const release = async (digests: ReadonlySet<Digest>): Promise<void> => {
+      await this.#sessions.endIdle(digests);
+      await this.#lender.end(digests);
+    };
+    try {
+      return await removeFromCache(this.#deps.store, target, release);
+    } finally {
+      this.#held.changed();
+    }
   }
 
   async pin(target: BlobSelector): Promise<PinResult> {
@@ -361,8 +402,10 @@ export class Engine implements ControlApi {
   }
 
   /** Closes a blob that is to make room for others, if nothing needs it now. */
-  letGo(digest: Digest): Promise<void> {
-    return this.#sessions.endQuiet(digest, this.#deps.clock.now());
+  async letGo(digest: Digest): Promise<void> {
+    await this.#sessions.endQuiet(digest, this.#deps.clock.now());
+    await this.#lender.endQuiet(digest);
+    this.#held.changed();
   }
 
   verify(request: VerifyRequest, signal: AbortSignal): AsyncIterable<VerifyEvent> {
@@ -379,7 +422,9 @@ export class Engine implements ControlApi {
 
   async #close(): Promise<void> {
     this.#stopping.abort();
+    this.#held.stop();
     await this.#sessions.stop();
+    await this.#lender.stop();
     await this.#scheduler.stop();
     await this.#links.stop();
     this.#deps.tls?.stop();

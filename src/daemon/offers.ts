@@ -1,6 +1,6 @@
 // What this host can give in one swarm: held pieces with a proof that the other members can check.
 
-import { Bitfield, type PieceProof, signPiece } from '../core/index.ts';
+import { Bitfield, isUnsigned, type PieceProof, signPiece } from '../core/index.ts';
 import type { BlobTask } from './blob-task.ts';
 import { isReader, locateTask, type SwarmContext } from './swarm-context.ts';
 import type { ServablePiece } from './uploads.ts';
@@ -18,7 +18,7 @@ export function offeredPieces(context: SwarmContext): Bitfield {
 
 function isOffered(context: SwarmContext, task: BlobTask, index: number): boolean {
   if (task.status === 'failed') return false;
-  return isReader(context) || passedOn(context, task, index) !== undefined;
+  return passedOn(context, task, index) !== undefined || mayVouch(context, task, index);
 }
 
 /** The proof that came with the piece, if this swarm believes its signer. It names the blob, so an alias won't do. */
@@ -52,6 +52,14 @@ export function servablePiece(context: SwarmContext, piece: number): ServablePie
 
 function ownProof(context: SwarmContext, task: BlobTask, index: number): PieceProof | undefined {
   const known = task.open.proof(index);
-  if (!known || !isReader(context)) return undefined;
+  if (!known || !mayVouch(context, task, index)) return undefined;
   return signPiece(context.deps.identity, task.mapped, index, known.digest);
+}
+
+/** A reader vouches for what was checked: what it borrowed was not before the whole was. */
+function mayVouch(context: SwarmContext, { open, status }: BlobTask, index: number): boolean {
+  if (!isReader(context)) return false;
+  if (status === 'complete') return true;
+  const known = open.proof(index);
+  return known !== undefined && !isUnsigned(known);
 }

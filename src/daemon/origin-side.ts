@@ -11,11 +11,13 @@ import {
   isAbortError,
   type ListedFile,
   MIN_PIECE_LENGTH_BYTES,
+  type OpenBlob,
   type Range,
   type ReaderGrant,
   signPiece,
   toAnaxError,
   toErrorRecord,
+  toRanges,
 } from '../core/index.ts';
 import { DEFAULT_SWARM_LIMITS } from '../swarm/index.ts';
 import { type BlobTask, checkContent } from './blob-task.ts';
@@ -30,6 +32,10 @@ const MAX_CREDENTIALS = 16;
 export interface OriginHandlers {
   readonly onGrants: (grants: readonly ReaderGrant[]) => void;
   readonly onStored: (piece: number) => void;
+  /** Asks who else holds the blobs of these pieces. */
+  readonly search: (spans: readonly Range[]) => void;
+  /** Takes what it can of a blob from them. */
+  readonly borrow: (task: BlobTask, signal: AbortSignal) => Promise<void>;
   readonly prepare: (task: BlobTask) => void;
   readonly reject: (task: BlobTask, error: AnaxError) => Promise<void>;
   readonly onDiskError: (error: AnaxError) => void;
@@ -81,6 +87,7 @@ export class OriginSide {
   takeLease(epoch: number, grant: ReaderGrant, spans: readonly Range[]): void {
     this.leaseEpoch = epoch;
     this.#handlers.onGrants([grant]);
+    this.#handlers.search(spans);
     for (const task of this.#context.tasks.values()) {
       if (spans.some(({ start, end }) => start < task.mapped.pieces.end && end > task.mapped.pieces.start)) {
         this.#handlers.prepare(task);
@@ -164,16 +171,24 @@ export class OriginSide {
   }
 
   async #readBlob(task: BlobTask, readId: number, signal: AbortSignal): Promise<void> {
-    const { mapped } = task;
+    const { mapped, open } = task;
     const first = mapped.pieces.start;
-    const cut = {
-      file: this.#fileWith(mapped.digest),
-      pieceLengthBytes: mapped.pieceLengthBytes,
-      firstPiece: (this.#running.get(readId)?.start ?? first) - first,
-      endPiece: () => (this.#running.get(readId)?.end ?? first) - first,
-      onPiece: (index: number, bytes: Buffer) => this.#store(task, index, bytes),
-    };
-    await this.#readFile(cut, signal);
+    const start = (this.#running.get(readId)?.start ?? first) - first;
+    const end = (): number => (this.#running.get(readId)?.end ?? first) - first;
+    const held = open.held.count;
+    await this.#handlers.borrow(task, signal);
+    const runs =
+      open.held.count > held ? unheldRuns(open, { start, end: end() }) : [{ start, end: Infinity }];
+    for (const run of runs) {
+      const cut = {
+        file: this.#fileWith(mapped.digest),
+        pieceLengthBytes: mapped.pieceLengthBytes,
+        firstPiece: run.start,
+        endPiece: () => Math.max(run.start, Math.min(run.end, end())),
+        onPiece: (index: number, bytes: Buffer) => this.#store(task, index, bytes),
+      };
+      await this.#readFile(cut, signal);
+    }
   }
 
   /** Reads the files of a pack one by one. One that the origin does not have, or has wrong, fails alone. */
@@ -245,6 +260,13 @@ export class OriginSide {
     feed({ kind: 'stored', piece, from: 'origin' });
     this.#handlers.onStored(piece);
   }
+}
+
+/** The stretches of a blob's pieces that are not here. */
+function unheldRuns({ held }: OpenBlob, { start, end }: Range): Range[] {
+  const pieces: number[] = [];
+  for (let piece = start; piece < end; piece += 1) if (!held.has(piece)) pieces.push(piece);
+  return toRanges(pieces);
 }
 
 /** The error, naming the file it is about. */

@@ -19,6 +19,7 @@ import { ByteRate } from '../transport/index.ts';
 import { OriginBudget } from './origin-budget.ts';
 import { PeerLinks } from './peer-links.ts';
 import { Sessions } from './sessions.ts';
+import { Slots } from './slots.ts';
 import { Uploads } from './uploads.ts';
 
 function infoOf({ id, publicKey }: Identity): PeerInfo {
@@ -60,6 +61,8 @@ export async function hostOf(
       pace: async () => undefined,
       budget: new OriginBudget(systemClock),
       invite: async () => undefined,
+      borrowSlots: new Slots(16),
+      onComplete: () => undefined,
       onDamage: async () => undefined,
     }),
     keepServing,

@@ -22,6 +22,7 @@ import type { SwarmEvent, SwarmLimits } from '../swarm/index.ts';
 import type { BlobTask } from './blob-task.ts';
 import type { OriginBudget } from './origin-budget.ts';
 import type { PeerLinks } from './peer-links.ts';
+import type { Slots } from './slots.ts';
 import type { Uploads } from './uploads.ts';
 
 export interface SessionDeps {
@@ -41,6 +42,10 @@ export interface SessionDeps {
   readonly budget: OriginBudget;
   /** Has a seed take part in the snapshot's swarm, reading with these credentials. */
   readonly invite: (seed: PeerInfo, snapshot: StoredSnapshot, credentials: Credentials) => Promise<void>;
+  /** Pieces that this host takes from lenders of blobs at once. */
+  readonly borrowSlots: Slots;
+  /** A blob is complete. */
+  readonly onComplete: () => void;
   /** The file behind a stored blob is not what was committed. */
   readonly onDamage: (digest: Digest) => Promise<void>;
   readonly clock: Clock;

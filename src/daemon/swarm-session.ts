@@ -33,6 +33,7 @@ import {
   unreadSpans,
 } from '../swarm/index.ts';
 import { BlobTask } from './blob-task.ts';
+import { Borrowing, unsignedPieces } from './borrowing.ts';
 import { Exchange } from './exchange.ts';
 import { offeredPieces } from './offers.ts';
 import { originOf } from './origin-budget.ts';
@@ -54,6 +55,7 @@ export class SwarmSession {
   readonly #context: SwarmContext;
   readonly succession: Succession;
   readonly #origin: OriginSide;
+  readonly #borrowing: Borrowing;
   readonly #verdicts: Verdicts;
   readonly #stopping = new AbortController();
   readonly #running = new Set<Promise<void>>();
@@ -96,10 +98,18 @@ export class SwarmSession {
           verdicts: [verdict],
         })),
       hasReaderNear: () => this.#readers().some((reader) => this.exchange.isUp(reader)),
+      giveBack: (task) => this.#giveBack(task),
+      onComplete: (task) => this.#completed(task),
+    });
+    this.#borrowing = new Borrowing(this.#context, {
+      onStored,
+      onDiskError: (error) => this.fail(error),
     });
     this.#origin = new OriginSide(this.#context, {
       onGrants,
       onStored,
+      search: (spans) => this.#borrowing.search(spans),
+      borrow: (task, signal) => this.#borrowing.fill(task, signal),
       prepare: (task) => this.#verdicts.prepare(task),
       reject: (task, error) => this.#giveUp(task, error),
       onDiskError: (error) => this.fail(error),
@@ -395,6 +405,19 @@ export class SwarmSession {
     });
     this.#running.add(tracked);
     void tracked.finally(() => this.#running.delete(tracked));
+  }
+
+  /** What was borrowed may be given on from now on. */
+  #completed({ open }: BlobTask): void {
+    if (unsignedPieces(open).length > 0) this.exchange.reannounce();
+    this.#context.deps.onComplete();
+  }
+
+  async #giveBack(task: BlobTask): Promise<boolean> {
+    if (!(await this.#borrowing.giveBack(task))) return false;
+    // Every session that has the blob open misses the pieces now.
+    await this.#context.deps.onDamage(task.open.spec.digest);
+    return true;
   }
 
   async #giveUp(task: BlobTask, error: AnaxError): Promise<void> {

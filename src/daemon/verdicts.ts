@@ -23,6 +23,9 @@ export interface VerdictHandlers {
   readonly broadcast: (verdict: Verdict) => void;
   /** Whether a neighbour is a reader, so that a verdict can be hoped for. */
   readonly hasReaderNear: () => boolean;
+  /** The whole is wrong: drops what was borrowed of it. Whether there was anything, so that it goes on. */
+  readonly giveBack: (task: BlobTask) => Promise<boolean>;
+  readonly onComplete: (task: BlobTask) => void;
 }
 
 export class Verdicts {
@@ -144,7 +147,7 @@ export class Verdicts {
     }
     if (hasCode(error, 'digest_mismatch')) {
       task.status = 'filling';
-      await this.reject(task, error);
+      if (!(await this.#handlers.giveBack(task))) await this.reject(task, error);
       return;
     }
     task.fail(toAnaxError(error));
@@ -162,6 +165,7 @@ export class Verdicts {
       this.#context.deps.logger.info('a damaged blob is whole again', { digest, file: task.path });
     }
     task.complete();
+    this.#handlers.onComplete(task);
   }
 
   /** Nothing of a wrong blob stays. */

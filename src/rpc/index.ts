@@ -14,6 +14,7 @@ export { Control } from './gen/anax/v1/control_pb.js';
 export {
   type AttendRequest,
   type AttendResponse,
+  type AttendResponse_BlobsFound as BlobsFound,
   AttendResponseSchema,
   type ReaderGrant as ReaderGrantMessage,
   ReaderGrantSchema,

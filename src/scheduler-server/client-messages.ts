@@ -5,6 +5,7 @@ import { type PeerInfo, parsePeerId, parseSnapshotId, type ReaderGrant } from '.
 import {
   type AttendRequestInit,
   type AttendResponse,
+  type BlobsFound,
   errorFromWire,
   errorToWire,
   grantFromWire,
@@ -12,7 +13,9 @@ import {
   peerFromWire,
   ReaderGrantSchema,
 } from '../rpc/index.ts';
+import type { FoundBlob } from '../scheduler/index.ts';
 import type { JoinFacts, SchedulerMessage, Statement } from './scheduler-link.ts';
+import { keyFromWire, keysToWire } from './wire-keys.ts';
 import { spansFromWire, spansToWire } from './wire-spans.ts';
 
 export function joinRequest(facts: JoinFacts): AttendRequestInit {
@@ -32,6 +35,11 @@ export function joinRequest(facts: JoinFacts): AttendRequestInit {
 export function toRequest(statement: Statement): AttendRequestInit {
   if (statement.kind === 'throttled') {
     return { message: { case: 'throttled', value: { waitMs: BigInt(Math.ceil(statement.waitMs)) } } };
+  }
+  if (statement.kind === 'blobsHeld') {
+    const { isAll: all, gained, lost } = statement;
+    const value = { all, gainedKeys: keysToWire(gained), lostKeys: keysToWire(lost) };
+    return { message: { case: 'blobsHeld', value } };
   }
   const { snapshot: snapshotId } = statement;
   switch (statement.kind) {
@@ -59,6 +67,15 @@ export function toRequest(statement: Statement): AttendRequestInit {
       return { message: { case: 'leaseProgress', value: { snapshotId, epoch: BigInt(epoch), leftPieces } } };
     }
   }
+}
+
+/** Blobs that somebody holds. Throws `peer_protocol`. */
+export function toFoundBlobs({ holders, found }: BlobsFound): FoundBlob[] {
+  const peers = holders.map(peerFromWire);
+  return found.map(({ key, holdersAt }) => ({
+    key: keyFromWire(key),
+    holders: holdersAt.flatMap((at) => peers[at] ?? []),
+  }));
 }
 
 /** The grant for this host that the scheduler signed. */
@@ -127,6 +144,7 @@ export function toMessage({ message }: AttendResponse, self: PeerInfo): Schedule
     }
     case 'welcome':
     case 'located':
+    case 'blobsFound':
     case 'keepalive':
     case undefined:
       return undefined;

@@ -7,6 +7,7 @@
 
 import {
   type AnaxError,
+  type BlobKey,
   type Clock,
   isAbortError,
   type Logger,
@@ -16,8 +17,9 @@ import {
   toAnaxError,
 } from '../core/index.ts';
 import { type AttendRequestInit, createSchedulerClient, peerToWire } from '../rpc/index.ts';
+import type { FoundBlob } from '../scheduler/index.ts';
 import { joinRequest, toRequest } from './client-messages.ts';
-import { RemoteLocates } from './remote-locates.ts';
+import { RemoteQuestions } from './remote-questions.ts';
 import type {
   JoinFacts,
   SchedulerLink,
@@ -26,6 +28,7 @@ import type {
   Statement,
 } from './scheduler-link.ts';
 import { SchedulerStream } from './scheduler-stream.ts';
+import { keysToWire } from './wire-keys.ts';
 
 export interface ConnectSchedulerOptions {
   /** `http://host:port`. */
@@ -47,7 +50,8 @@ export function connectScheduler(options: ConnectSchedulerOptions): SchedulerLin
 
 class RemoteScheduler implements SchedulerLink {
   readonly #options: ConnectSchedulerOptions;
-  readonly #locates: RemoteLocates;
+  readonly #locates: RemoteQuestions<PeerInfo>;
+  readonly #searches: RemoteQuestions<readonly FoundBlob[]>;
   readonly #stopping = new AbortController();
   #self: PeerInfo;
   #handler: SchedulerMessageHandler = () => {};
@@ -59,7 +63,8 @@ class RemoteScheduler implements SchedulerLink {
   constructor(options: ConnectSchedulerOptions) {
     this.#options = options;
     this.#self = options.self;
-    this.#locates = new RemoteLocates(options.clock);
+    this.#locates = new RemoteQuestions(options.clock);
+    this.#searches = new RemoteQuestions(options.clock);
   }
 
   get schedulerKey(): Uint8Array | undefined {
@@ -97,8 +102,26 @@ class RemoteScheduler implements SchedulerLink {
   }
 
   locate(refKey: string, exclude: readonly PeerId[], signal: AbortSignal): Promise<PeerInfo> {
+    const toLocate = (requestId: number): AttendRequestInit => ({
+      message: { case: 'locate', value: { requestId, refKey, excludePeerIds: [...exclude] } },
+    });
+    return this.#ask(this.#locates, toLocate, signal);
+  }
+
+  findBlobs(keys: readonly BlobKey[], signal: AbortSignal): Promise<readonly FoundBlob[]> {
+    const toSearch = (requestId: number): AttendRequestInit => ({
+      message: { case: 'findBlobs', value: { requestId, keys: keysToWire(keys) } },
+    });
+    return this.#ask(this.#searches, toSearch, signal);
+  }
+
+  #ask<Answer>(
+    questions: RemoteQuestions<Answer>,
+    toRequest: (requestId: number) => AttendRequestInit,
+    signal: AbortSignal,
+  ): Promise<Answer> {
     const either = AbortSignal.any([signal, this.#stopping.signal]);
-    return this.#locates.ask(refKey, exclude, either, (request) => this.#send(request));
+    return questions.ask(toRequest, either, (request) => this.#send(request));
   }
 
   #send(request: AttendRequestInit): void {
@@ -135,6 +158,7 @@ class RemoteScheduler implements SchedulerLink {
     const stream = new SchedulerStream(client, clock, {
       onWelcome: (schedulerKey) => this.#welcomed(stream, schedulerKey),
       onLocated: (requestId, peer) => this.#locates.answer(requestId, peer ?? this.#self),
+      onBlobsFound: (requestId, found) => this.#searches.answer(requestId, found),
       onMessage: (message) => this.#handler(message),
     });
     let error: AnaxError | undefined;
@@ -160,7 +184,7 @@ class RemoteScheduler implements SchedulerLink {
     // Before the handler is told: what it says in turn must come after.
     const facts = rejoin();
     for (const each of facts) this.join(each);
-    for (const request of this.#locates.requests) stream.send(request);
+    for (const request of [...this.#locates.requests, ...this.#searches.requests]) stream.send(request);
     const message: SchedulerMessage = { kind: 'connected', schedulerKey, keyChanged };
     this.#handler(message);
   }

@@ -2,6 +2,7 @@
 // identity. Nothing can outlive it, so a fresh swarm and a half-complete one alike may read at once.
 
 import {
+  type BlobKey,
   type Clock,
   type Identity,
   isAbortError,
@@ -12,6 +13,7 @@ import {
 } from '../core/index.ts';
 import {
   createSchedulerState,
+  type FoundBlob,
   type SchedulerEffect,
   type SchedulerEvent,
   type SchedulerLimits,
@@ -109,6 +111,12 @@ class LocalScheduler implements SchedulerLink {
     return promise;
   }
 
+  /** There is nobody else. */
+  async findBlobs(_: readonly BlobKey[], signal: AbortSignal): Promise<readonly FoundBlob[]> {
+    signal.throwIfAborted();
+    return [];
+  }
+
   #feed(event: SchedulerEvent): void {
     if (!this.connected) return;
     for (const effect of step(this.#state, event, this.#options.clock.now())) this.#carryOut(effect);
@@ -125,7 +133,7 @@ class LocalScheduler implements SchedulerLink {
       const grant = signReaderGrant(this.#options.identity, { snapshot, epoch, readerKey });
       this.#deliver({ kind, snapshot, epoch, spans, grant });
       // Alone there is nobody to be elected by, or to be told whom to believe.
-    } else if (kind !== 'deputy' && kind !== 'trust') this.#deliver(effect);
+    } else if (kind !== 'deputy' && kind !== 'trust' && kind !== 'blobsFound') this.#deliver(effect);
   }
 
   /** Later: a handler that answers must not meet the machine in the middle of a step. Microtasks keep the order. */

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'node:test';
 import {
   AnaxError,
+  type BlobKey,
   createIdentity,
   type PeerInfo,
   silentLogger,
@@ -114,6 +115,14 @@ for (const [kind, make] of Object.entries(kinds)) {
       const error = toErrorRecord(new AnaxError('access_gated', 'x', { details: { repo: 'owner/name' } }));
       link.tell({ kind: 'leaseDone', snapshot: SNAPSHOT, epoch, error });
       assert.deepEqual((await listener.next('swarmFailed')).error, error);
+    });
+
+    it('answers who holds blobs; the one that asks is not named', async () => {
+      const { link } = await connected();
+      const key = 'cd'.repeat(32) as BlobKey;
+      link.tell({ kind: 'blobsHeld', isAll: true, gained: [key], lost: [] });
+      assert.deepEqual(await link.findBlobs([key], AbortSignal.timeout(5_000)), []);
+      await assert.rejects(link.findBlobs([key], AbortSignal.abort(new Error('over'))), /over/u);
     });
 
     it('can end a lease, leave, and come again', async () => {

@@ -4,6 +4,7 @@
 
 import type {
   AnaxError,
+  BlobKey,
   ErrorRecord,
   PeerId,
   PeerInfo,
@@ -11,7 +12,7 @@ import type {
   ReaderGrant,
   SnapshotId,
 } from '../core/index.ts';
-import type { LeaseClaim, SchedulerEvent } from '../scheduler/index.ts';
+import type { FoundBlob, LeaseClaim, SchedulerEvent } from '../scheduler/index.ts';
 
 /** What the scheduler is told of a swarm that this host takes part in. */
 export interface JoinFacts {
@@ -46,7 +47,17 @@ type Unsigned<Event> = Event extends { readonly peer: PeerId } ? Omit<Event, 'pe
 export type Statement = Unsigned<
   Extract<
     SchedulerEvent,
-    { kind: 'leave' | 'holdings' | 'leaseDone' | 'leaseYielded' | 'leaseProgress' | 'suspect' | 'throttled' }
+    {
+      kind:
+        | 'leave'
+        | 'holdings'
+        | 'leaseDone'
+        | 'leaseYielded'
+        | 'leaseProgress'
+        | 'suspect'
+        | 'throttled'
+        | 'blobsHeld';
+    }
   >
 >;
 
@@ -109,6 +120,10 @@ export interface SchedulerLink {
    * Throws `scheduler_unavailable` after 10 s without an answer, and the signal's reason.
    */
   locate(refKey: string, exclude: readonly PeerId[], signal: AbortSignal): Promise<PeerInfo>;
+  /**
+   * Peers that hold some of these blobs complete; see docs/adr/0011. Waits and throws as `locate` does.
+   */
+  findBlobs(keys: readonly BlobKey[], signal: AbortSignal): Promise<readonly FoundBlob[]>;
   /** Raw Ed25519 key that signs the grants; the latest one seen, `undefined` before the first connection. */
   readonly schedulerKey: Uint8Array | undefined;
   readonly connected: boolean;

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'node:test';
 import {
+  type BlobKey,
   createIdentity,
   isGrantOf,
   type PeerInfo,
@@ -116,6 +117,36 @@ describe('a scheduler over h2c', { timeout: 30_000 }, () => {
     assert.equal(other.count('lease'), 0);
     other.link.tell({ kind: 'holdings', snapshot: SNAPSHOT, held: heldBytes(0), heard: [] });
     assert.deepEqual((await other.next('lease')).spans, [{ start: 1, end: PIECES }]);
+  });
+
+  it('tells who holds a blob, until that one is gone', async () => {
+    const { url } = await serve();
+    const [first, second] = [newPeer(), newPeer()];
+    const [holder, other] = [await attend(url, first), await attend(url, second)];
+    const keys = ['01', '02', '03'].map((byte) => byte.repeat(32) as BlobKey);
+    const [held = assert.fail()] = keys;
+    holder.link.tell({ kind: 'blobsHeld', isAll: true, gained: [held], lost: [] });
+    // An answer on the same stream: what was said before it has been heard.
+    await holder.link.findBlobs([], signal);
+    const found = await other.link.findBlobs(keys, signal);
+    assert.deepEqual(
+      found.map(({ key, holders }) => [key, holders.map(({ id }) => id)]),
+      [[held, [first.id]]],
+    );
+    await holder.link.stop();
+    assert.deepEqual(await other.link.findBlobs(keys, signal), []);
+  });
+
+  it('ends the stream of one that names blobs by what are no keys', async () => {
+    const { url } = await serve();
+    const raw = rawClient(url);
+    raw.requests.push({ message: { case: 'announce', value: { peer: peerToWire(newPeer()) } } });
+    raw.requests.push({
+      message: { case: 'findBlobs', value: { requestId: 1, keys: [new Uint8Array(31)] } },
+    });
+    await assert.rejects(async () => {
+      for (let end = false; !end; ) end = (await raw.responses.next()).done ?? false;
+    }, /not a snapshot id/u);
   });
 
   it('can be stopped and started again: daemons come back, and nothing is granted twice', async () => {

@@ -7,7 +7,8 @@ import {
   peerFromWire,
   type SchedulerClient,
 } from '../rpc/index.ts';
-import { toMessage } from './client-messages.ts';
+import type { FoundBlob } from '../scheduler/index.ts';
+import { toFoundBlobs, toMessage } from './client-messages.ts';
 import { Outbox } from './outbox.ts';
 import type { SchedulerMessage } from './scheduler-link.ts';
 
@@ -26,6 +27,7 @@ export interface SchedulerStreamHandler {
   onWelcome(schedulerKey: Uint8Array): void;
   /** `peer` is undefined where this host itself is meant. */
   onLocated(requestId: number, peer: PeerInfo | undefined): void;
+  onBlobsFound(requestId: number, found: readonly FoundBlob[]): void;
   onMessage(message: SchedulerMessage): void;
 }
 
@@ -86,6 +88,8 @@ export class SchedulerStream {
     } else if (message.case === 'located') {
       const { requestId, answer } = message.value;
       this.#handler.onLocated(requestId, answer.case === 'peer' ? peerFromWire(answer.value) : undefined);
+    } else if (message.case === 'blobsFound') {
+      this.#handler.onBlobsFound(message.value.requestId, toFoundBlobs(message.value));
     } else {
       const known = toMessage(response, self);
       if (known) this.#handler.onMessage(known);

@@ -24,6 +24,7 @@ import {
   type ReaderGrantMessage,
 } from '../rpc/index.ts';
 import type { SchedulerEffect, SchedulerEvent } from '../scheduler/index.ts';
+import { keyFromWire } from './wire-keys.ts';
 import { spansFromWire, spansToWire } from './wire-spans.ts';
 
 export type ResponseInit = MessageInitShape<typeof AttendResponseSchema>;
@@ -38,6 +39,9 @@ const MAX_ORIGIN_LENGTH = 255;
 const MAX_REF_KEY_LENGTH = 1_024;
 /** Peers that one question may exclude. */
 const MAX_EXCLUDED = 1_000;
+
+/** Blobs in one message: 2 MiB. */
+const MAX_KEYS = 65_536;
 
 /** What an attending peer says, other than `announce`. Unknown messages count as a sign of life. Throws `peer_protocol`. */
 export function toEvent(peer: PeerId, { message }: AttendRequest, schedulerKey: Uint8Array): SchedulerEvent {
@@ -98,6 +102,24 @@ export function toEvent(peer: PeerId, { message }: AttendRequest, schedulerKey: 
         throw new AnaxError('peer_protocol', 'a question for the reader of a ref is too long');
       }
       return { kind: 'locate', peer, requestId, refKey, exclude: excludePeerIds.map(parsePeerId) };
+    }
+    case 'blobsHeld': {
+      const { all: isAll, gainedKeys, lostKeys } = message.value;
+      if (gainedKeys.length > MAX_KEYS || lostKeys.length > MAX_KEYS) {
+        throw new AnaxError('peer_protocol', 'too many blobs in one message');
+      }
+      return {
+        kind: 'blobsHeld',
+        peer,
+        isAll,
+        gained: gainedKeys.map(keyFromWire),
+        lost: lostKeys.map(keyFromWire),
+      };
+    }
+    case 'findBlobs': {
+      const { requestId, keys } = message.value;
+      if (keys.length > MAX_KEYS) throw new AnaxError('peer_protocol', 'too many blobs in one question');
+      return { kind: 'findBlobs', peer, requestId, keys: keys.map(keyFromWire) };
     }
     case 'throttled':
       return { kind: 'throttled', peer, waitMs: toSafeNumber(message.value.waitMs) };
@@ -187,6 +209,16 @@ export function toResponse(effect: SchedulerEffect, peer: PeerInfo, identity: Id
           ? ({ case: 'self', value: true } as const)
           : ({ case: 'peer', value: peerToWire(effect.peer) } as const);
       return { message: { case: 'located', value: { requestId: effect.requestId, answer } } };
+    }
+    case 'blobsFound': {
+      const holders = [...new Set(effect.found.flatMap((blob) => blob.holders))];
+      const places = new Map(holders.map((holder, at) => [holder, at]));
+      const found = effect.found.map((blob) => ({
+        key: Uint8Array.from(Buffer.from(blob.key, 'hex')),
+        holdersAt: blob.holders.map((holder) => places.get(holder) ?? 0),
+      }));
+      const value = { requestId: effect.requestId, holders: holders.map(peerToWire), found };
+      return { message: { case: 'blobsFound', value } };
     }
     case 'swarmFailed': {
       const value = { snapshotId: effect.snapshot, error: errorToWire(effect.error) };

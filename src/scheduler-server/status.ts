@@ -17,10 +17,11 @@ export function schedulerStatus(
   startedAtMs: number,
 ): SchedulerStatusResponse {
   const nowMs = clock.now();
-  const peers = peerViews(state).map(({ info, swarms, lastHeardMs }) => ({
+  const peers = peerViews(state).map(({ info, swarms, lastHeardMs, blobKeys }) => ({
     info: peerToWire(info),
     swarms,
     lastSeenMsAgo: toUint(nowMs - lastHeardMs),
+    blobKeys,
   }));
   return create(SchedulerStatusResponseSchema, {
     schedulerId: identity.id,

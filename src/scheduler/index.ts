@@ -8,5 +8,5 @@ export {
   type SchedulerState,
 } from './state.ts';
 export { step } from './step.ts';
-export type { LeaseClaim, SchedulerEffect, SchedulerEvent } from './types.ts';
+export type { FoundBlob, LeaseClaim, SchedulerEffect, SchedulerEvent } from './types.ts';
 export { hasPeer, ignoredCounts, peerViews, type SwarmView, swarmViews } from './views.ts';

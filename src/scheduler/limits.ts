@@ -12,6 +12,17 @@ export interface SchedulerLimits {
   /** Refs whose first asker is remembered (least recently asked goes first). Default 10,000. */
   readonly refs: number;
 
+  /** Blobs that are known to be held, by key. Over it further ones are not noted. Default 200,000. */
+  readonly blobs: number;
+  /** Of them, those of one peer. Default 8,192: each blob has a key or two. */
+  readonly blobsPerPeer: number;
+  /** Holders of one blob that are remembered. Default 16: one that goes makes room. */
+  readonly holdersPerBlob: number;
+  /** Holders of one blob that are named to who asks. Default 4. */
+  readonly holdersNamed: number;
+  /** Keys in one question. Default 8,192. */
+  readonly blobsPerQuestion: number;
+
   /** Neighbours that a joining peer is told. Default 12 (bench.md: 1.11 × bound at N = 200). */
   readonly degree: number;
   /** Neighbours that a seed is told, and up to which it is chosen like any other peer. Default 60 (seed copies 1.13 → 1.05). */
@@ -72,6 +83,11 @@ export const defaultSchedulerLimits: SchedulerLimits = {
   swarms: 100_000,
   swarmsPerPeer: 10_000,
   refs: 10_000,
+  blobs: 200_000,
+  blobsPerPeer: 8_192,
+  holdersPerBlob: 16,
+  holdersNamed: 4,
+  blobsPerQuestion: 8_192,
   degree: 12,
   seedDegree: 60,
   seedDegreeMax: 200,

@@ -1,6 +1,7 @@
 // Peers come and go, join and leave swarms. Input that makes no sense or is over a limit is counted and ignored.
 
 import { Bitfield, MAX_PIECES, type PeerId, type SnapshotId } from '../core/index.ts';
+import { forgetHolder } from './blob-index.ts';
 import { appoint, dismiss } from './deputies.ts';
 import { holdingsReported, MAX_EPOCH, memberExcluded, memberJoined, memberLeft } from './lease.ts';
 import { connect, reconnect } from './neighbours.ts';
@@ -65,6 +66,7 @@ export function gone(step: Step, peer: Peer, goodbye: boolean): void {
   const { id } = peer.info;
   state.peers.delete(id);
   state.seeds.delete(id);
+  forgetHolder(state.blobs, id);
   for (const snapshot of peer.swarms) leave(step, peer, snapshot, goodbye);
 }
 

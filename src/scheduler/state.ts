@@ -2,6 +2,7 @@
 
 import {
   Bitfield,
+  type BlobKey,
   type ErrorRecord,
   type PeerId,
   type PeerInfo,
@@ -135,6 +136,12 @@ export interface Zone {
   readonly members: Roster<Member>;
 }
 
+/** Which complete blobs peers hold; see blob-index.ts. */
+export interface BlobIndex {
+  readonly holders: Map<BlobKey, Set<PeerId>>;
+  readonly keys: Map<PeerId, Set<BlobKey>>;
+}
+
 /** What was ignored, by reason; monotonic. */
 export interface IgnoredCounts {
   unknownPeer: number;
@@ -150,6 +157,7 @@ export interface SchedulerState {
   readonly swarms: Map<SnapshotId, Swarm>;
   /** Who answers for a ref where there is no seed; in order of use. */
   readonly refs: Map<string, PeerId>;
+  readonly blobs: BlobIndex;
   readonly ignored: IgnoredCounts;
   /** By name. */
   readonly origins: Map<string, Origin>;
@@ -190,6 +198,7 @@ export function createSchedulerState({ rngSeed, limits, epochBase = 1 }: Schedul
     seeds: new Set(),
     swarms: new Map(),
     refs: new Map(),
+    blobs: { holders: new Map(), keys: new Map() },
     origins: new Map(),
     accusers: new Map(),
     condemned: new Map(),

@@ -5,6 +5,7 @@
 // Any event may come at any time, in any order, from anybody: what makes no sense is counted and ignored.
 
 import { unreachable } from '../core/index.ts';
+import { blobsHeld, findBlobs } from './blob-index.ts';
 import { leaseDone, leaseTick } from './lease.ts';
 import { locate } from './locate.ts';
 import { accuse, announce, forgetSwarm, gone, holdings, join, leave } from './membership.ts';
@@ -66,6 +67,12 @@ function handle(context: Step, peer: Peer, event: PeerEvent): void {
       return;
     case 'locate':
       locate(context, peer, event);
+      return;
+    case 'blobsHeld':
+      blobsHeld(context, peer, event);
+      return;
+    case 'findBlobs':
+      findBlobs(context, peer, event);
       return;
     default:
       unreachable(event);

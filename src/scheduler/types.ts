@@ -1,6 +1,6 @@
 // What goes into and comes out of the scheduler machine. See step.ts.
 
-import type { ErrorRecord, PeerId, PeerInfo, Range, SnapshotId } from '../core/index.ts';
+import type { BlobKey, ErrorRecord, PeerId, PeerInfo, Range, SnapshotId } from '../core/index.ts';
 
 /** A lease as its holder knows it. */
 export interface LeaseClaim {
@@ -91,7 +91,28 @@ export type SchedulerEvent =
       readonly refKey: string;
       readonly exclude: readonly PeerId[];
     }
+  /** It holds these blobs complete: all that it does (`isAll`), or more and fewer than it said before. */
+  | {
+      readonly kind: 'blobsHeld';
+      readonly peer: PeerId;
+      readonly isAll: boolean;
+      readonly gained: readonly BlobKey[];
+      readonly lost: readonly BlobKey[];
+    }
+  /** Who holds these blobs? */
+  | {
+      readonly kind: 'findBlobs';
+      readonly peer: PeerId;
+      readonly requestId: number;
+      readonly keys: readonly BlobKey[];
+    }
   | { readonly kind: 'tick' };
+
+/** A blob that was asked for, and some of those who hold it. */
+export interface FoundBlob {
+  readonly key: BlobKey;
+  readonly holders: readonly PeerInfo[];
+}
 
 /** What the shell sends to a daemon. */
 export type SchedulerEffect =
@@ -162,6 +183,13 @@ export type SchedulerEffect =
       readonly holders: readonly PeerId[];
     }
   | { readonly kind: 'located'; readonly to: PeerId; readonly requestId: number; readonly peer: PeerInfo }
+  /** The answer to `findBlobs`: those of which there are holders. */
+  | {
+      readonly kind: 'blobsFound';
+      readonly to: PeerId;
+      readonly requestId: number;
+      readonly found: readonly FoundBlob[];
+    }
   /** No member can read the origin: the swarm's incomplete members give up with this error. */
   | {
       readonly kind: 'swarmFailed';

@@ -40,6 +40,8 @@ interface PeerView {
   readonly swarms: number;
   /** By the clock that step() is given. */
   readonly lastHeardMs: number;
+  /** Keys of complete blobs that it is known to hold. */
+  readonly blobKeys: number;
 }
 
 export function swarmViews(state: SchedulerState): SwarmView[] {
@@ -69,6 +71,7 @@ export function peerViews(state: SchedulerState): PeerView[] {
     info,
     swarms: swarms.size,
     lastHeardMs,
+    blobKeys: state.blobs.keys.get(info.id)?.size ?? 0,
   }));
 }
 

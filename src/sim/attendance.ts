@@ -149,6 +149,7 @@ export class Attendance {
         return session.reader.share(effect);
       case 'trust':
       case 'located':
+      case 'blobsFound':
         return undefined;
       default:
         return unreachable(effect);

@@ -28,6 +28,7 @@ export function forgingLink(link: SchedulerLink, liar: Identity): ForgingLink {
       if (!isForged) link.tell(statement);
     },
     locate: (refKey, exclude, signal) => link.locate(refKey, exclude, signal),
+    findBlobs: (keys, signal) => link.findBlobs(keys, signal),
     get schedulerKey() {
       return link.schedulerKey;
     },

@@ -84,11 +84,12 @@ export class MemoryBlob {
   }
 
   span(index: number): PieceSpan {
-    const bytes = new Uint8Array(pieceSize(this.spec, index));
-    this.read(index, 0, bytes);
+    this.#assertHeld(index);
+    const start = index * this.spec.pieceLengthBytes;
+    const end = this.state === 'complete' ? this.bytes.length : start + pieceSize(this.spec, index);
     const { fd, release } = borrowFile();
-    writeSync(fd, bytes, 0, bytes.length, bytes.length);
-    return { fd, offsetBytes: bytes.length, release };
+    writeSync(fd, this.bytes, start, end - start, start);
+    return { fd, offsetBytes: start, release };
   }
 
   read(index: number, offset: number, target: Uint8Array): void {

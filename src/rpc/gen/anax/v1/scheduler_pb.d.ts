@@ -127,6 +127,18 @@ export declare type AttendRequest = Message<"anax.v1.AttendRequest"> & {
      */
     value: AttendRequest_Throttled;
     case: "throttled";
+  } | {
+    /**
+     * @generated from field: anax.v1.AttendRequest.BlobsHeld blobs_held = 13;
+     */
+    value: AttendRequest_BlobsHeld;
+    case: "blobsHeld";
+  } | {
+    /**
+     * @generated from field: anax.v1.AttendRequest.FindBlobs find_blobs = 14;
+     */
+    value: AttendRequest_FindBlobs;
+    case: "findBlobs";
   } | { case: undefined; value?: undefined };
 };
 
@@ -452,6 +464,61 @@ export declare type AttendRequest_Throttled = Message<"anax.v1.AttendRequest.Thr
 export declare const AttendRequest_ThrottledSchema: GenMessage<AttendRequest_Throttled>;
 
 /**
+ * Which blobs this peer holds complete, by key (core: BlobKey): all of them after each announce, changes later.
+ *
+ * @generated from message anax.v1.AttendRequest.BlobsHeld
+ */
+export declare type AttendRequest_BlobsHeld = Message<"anax.v1.AttendRequest.BlobsHeld"> & {
+  /**
+   * Instead of what was said before; otherwise beside it.
+   *
+   * @generated from field: bool all = 1;
+   */
+  all: boolean;
+
+  /**
+   * 32 bytes each.
+   *
+   * @generated from field: repeated bytes gained_keys = 2;
+   */
+  gainedKeys: Uint8Array[];
+
+  /**
+   * @generated from field: repeated bytes lost_keys = 3;
+   */
+  lostKeys: Uint8Array[];
+};
+
+/**
+ * Describes the message anax.v1.AttendRequest.BlobsHeld.
+ * Use `create(AttendRequest_BlobsHeldSchema)` to create a new message.
+ */
+export declare const AttendRequest_BlobsHeldSchema: GenMessage<AttendRequest_BlobsHeld>;
+
+/**
+ * Who holds these blobs complete?
+ *
+ * @generated from message anax.v1.AttendRequest.FindBlobs
+ */
+export declare type AttendRequest_FindBlobs = Message<"anax.v1.AttendRequest.FindBlobs"> & {
+  /**
+   * @generated from field: uint32 request_id = 1;
+   */
+  requestId: number;
+
+  /**
+   * @generated from field: repeated bytes keys = 2;
+   */
+  keys: Uint8Array[];
+};
+
+/**
+ * Describes the message anax.v1.AttendRequest.FindBlobs.
+ * Use `create(AttendRequest_FindBlobsSchema)` to create a new message.
+ */
+export declare const AttendRequest_FindBlobsSchema: GenMessage<AttendRequest_FindBlobs>;
+
+/**
  * @generated from message anax.v1.AttendRequest.Goodbye
  */
 export declare type AttendRequest_Goodbye = Message<"anax.v1.AttendRequest.Goodbye"> & {
@@ -560,6 +627,12 @@ export declare type AttendResponse = Message<"anax.v1.AttendResponse"> & {
      */
     value: AttendResponse_Deputy;
     case: "deputy";
+  } | {
+    /**
+     * @generated from field: anax.v1.AttendResponse.BlobsFound blobs_found = 14;
+     */
+    value: AttendResponse_BlobsFound;
+    case: "blobsFound";
   } | { case: undefined; value?: undefined };
 };
 
@@ -859,6 +932,57 @@ export declare type AttendResponse_Located = Message<"anax.v1.AttendResponse.Loc
 export declare const AttendResponse_LocatedSchema: GenMessage<AttendResponse_Located>;
 
 /**
+ * Those of the blobs asked for that somebody holds.
+ *
+ * @generated from message anax.v1.AttendResponse.BlobsFound
+ */
+export declare type AttendResponse_BlobsFound = Message<"anax.v1.AttendResponse.BlobsFound"> & {
+  /**
+   * @generated from field: uint32 request_id = 1;
+   */
+  requestId: number;
+
+  /**
+   * @generated from field: repeated anax.v1.PeerInfo holders = 2;
+   */
+  holders: PeerInfo[];
+
+  /**
+   * @generated from field: repeated anax.v1.AttendResponse.BlobsFound.Found found = 3;
+   */
+  found: AttendResponse_BlobsFound_Found[];
+};
+
+/**
+ * Describes the message anax.v1.AttendResponse.BlobsFound.
+ * Use `create(AttendResponse_BlobsFoundSchema)` to create a new message.
+ */
+export declare const AttendResponse_BlobsFoundSchema: GenMessage<AttendResponse_BlobsFound>;
+
+/**
+ * @generated from message anax.v1.AttendResponse.BlobsFound.Found
+ */
+export declare type AttendResponse_BlobsFound_Found = Message<"anax.v1.AttendResponse.BlobsFound.Found"> & {
+  /**
+   * @generated from field: bytes key = 1;
+   */
+  key: Uint8Array;
+
+  /**
+   * Places in `holders`, the best first.
+   *
+   * @generated from field: repeated uint32 holders_at = 2;
+   */
+  holdersAt: number[];
+};
+
+/**
+ * Describes the message anax.v1.AttendResponse.BlobsFound.Found.
+ * Use `create(AttendResponse_BlobsFound_FoundSchema)` to create a new message.
+ */
+export declare const AttendResponse_BlobsFound_FoundSchema: GenMessage<AttendResponse_BlobsFound_Found>;
+
+/**
  * One who read before this scheduler had its key is to be believed.
  *
  * @generated from message anax.v1.AttendResponse.Trust
@@ -977,6 +1101,13 @@ export declare type SchedulerStatusResponse_Peer = Message<"anax.v1.SchedulerSta
    * @generated from field: uint64 last_seen_ms_ago = 3;
    */
   lastSeenMsAgo: bigint;
+
+  /**
+   * Keys of complete blobs that it lends to other swarms.
+   *
+   * @generated from field: uint32 blob_keys = 4;
+   */
+  blobKeys: number;
 };
 
 /**

@@ -1,20 +1,19 @@
-// Questions "who reads this ref?" that wait for the scheduler's answer. They outlive connections: each new one is asked
-// them again.
+// Questions of one kind that wait for the scheduler's answer. They outlive connections: each new one is asked them again.
 
-import { AnaxError, type Clock, isAbortError, type PeerId, type PeerInfo } from '../core/index.ts';
+import { AnaxError, type Clock, isAbortError } from '../core/index.ts';
 import type { AttendRequestInit } from '../rpc/index.ts';
 
 /** Longest wait for an answer, reconnecting included: then the caller must do without a scheduler. */
-const LOCATE_TIMEOUT_MS = 10_000;
+const ANSWER_TIMEOUT_MS = 10_000;
 
-interface Question {
+interface Question<Answer> {
   readonly request: AttendRequestInit;
-  readonly resolve: (peer: PeerInfo) => void;
+  readonly resolve: (answer: Answer) => void;
 }
 
-export class RemoteLocates {
+export class RemoteQuestions<Answer> {
   readonly #clock: Clock;
-  readonly #open = new Map<number, Question>();
+  readonly #open = new Map<number, Question<Answer>>();
   #lastId = 0;
 
   constructor(clock: Clock) {
@@ -26,22 +25,23 @@ export class RemoteLocates {
     return Array.from(this.#open.values(), ({ request }) => request);
   }
 
-  answer(requestId: number, peer: PeerInfo): void {
-    this.#open.get(requestId)?.resolve(peer);
+  answer(requestId: number, answer: Answer): void {
+    this.#open.get(requestId)?.resolve(answer);
   }
 
-  /** Waits for the answer; `send` asks now, where there is a connection. */
+  /**
+   * Waits for the answer; `send` asks now, where there is a connection. Throws `scheduler_unavailable` after 10 s without
+   * an answer, and the signal's reason.
+   */
   async ask(
-    refKey: string,
-    exclude: readonly PeerId[],
+    toRequest: (requestId: number) => AttendRequestInit,
     signal: AbortSignal,
     send: (request: AttendRequestInit) => void,
-  ): Promise<PeerInfo> {
+  ): Promise<Answer> {
     signal.throwIfAborted();
     const requestId = (this.#lastId = (this.#lastId + 1) >>> 0);
-    const value = { requestId, refKey, excludePeerIds: [...exclude] };
-    const request: AttendRequestInit = { message: { case: 'locate', value } };
-    const { promise, resolve } = Promise.withResolvers<PeerInfo>();
+    const request = toRequest(requestId);
+    const { promise, resolve } = Promise.withResolvers<Answer>();
     this.#open.set(requestId, { request, resolve });
     const answered = new AbortController();
     try {
@@ -55,11 +55,11 @@ export class RemoteLocates {
 
   async #timeout(either: AbortSignal, caller: AbortSignal): Promise<never> {
     try {
-      await this.#clock.sleep(LOCATE_TIMEOUT_MS, either);
+      await this.#clock.sleep(ANSWER_TIMEOUT_MS, either);
     } catch (error) {
       caller.throwIfAborted();
       if (!isAbortError(error)) throw error;
     }
-    throw new AnaxError('scheduler_unavailable', `no answer within ${LOCATE_TIMEOUT_MS / 1000} s`);
+    throw new AnaxError('scheduler_unavailable', `no answer within ${ANSWER_TIMEOUT_MS / 1000} s`);
   }
 }
