@@ -9,6 +9,7 @@ export * from './blob-store.ts';
 export * from './brand.ts';
 export * from './bytes.ts';
 export * from './digest.ts';
+export * from './disk-pace.ts';
 export * from './error.ts';
 export * from './error-table.ts';
 export * from './ids.ts';

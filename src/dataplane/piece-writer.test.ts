@@ -5,34 +5,12 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { PieceWriter } from './piece-writer.ts';
 
-test('bytes land at their offset, by this thread and by the pool', async (t) => {
+test('bytes land at their offset', async (t) => {
   const { fd, read } = openFile(t);
-  const times = [0, 0, 10_000];
-  const writer = new PieceWriter(() => times.shift() ?? 10_000);
+  const writer = new PieceWriter();
   await writer.put({ fd, offsetBytes: 4 }, Buffer.from('efgh'));
-  assert.equal(writer.isAvoiding, true);
   await writer.put({ fd, offsetBytes: 0 }, Buffer.from('abcd'));
   assert.equal(read(), 'abcdefgh');
-});
-
-test('a quick write is followed by another of this thread; a slow one is not, for a second', async (t) => {
-  const { fd } = openFile(t);
-  let nowMs = 0;
-  let takesMs = 0;
-  const clock = () => {
-    nowMs += takesMs;
-    return nowMs;
-  };
-  const writer = new PieceWriter(clock);
-  await writer.put({ fd, offsetBytes: 0 }, Buffer.alloc(1));
-  assert.equal(writer.isAvoiding, false);
-  takesMs = 6;
-  await writer.put({ fd, offsetBytes: 0 }, Buffer.alloc(1));
-  takesMs = 0;
-  nowMs += 999;
-  assert.equal(writer.isAvoiding, true);
-  nowMs += 1;
-  assert.equal(writer.isAvoiding, false);
 });
 
 test('a disk that takes nothing is an error with a code', async () => {

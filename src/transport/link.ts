@@ -46,6 +46,7 @@ import { PieceReceiver, type PieceRequest, type ReceivedPiece } from './piece-re
 import { PieceSender } from './piece-sender.ts';
 import type { PieceToSend } from './piece-step.ts';
 import type { RateGate } from './rate-gate.ts';
+import type { SpanReader } from './span-reader.ts';
 import { splitMessage } from './split-message.ts';
 import type { StreamReader } from './stream-reader.ts';
 
@@ -57,6 +58,7 @@ export interface LinkResources {
   readonly receivePool: BufferPool;
   readonly createHasher: (() => PieceHasher) | undefined;
   readonly sendPool: BufferPool;
+  readonly spans: SpanReader;
   readonly uploadGate: RateGate;
   readonly downloadGate: RateGate;
 }
@@ -121,6 +123,7 @@ export class Link implements PeerLink {
     });
     this.#sender = new PieceSender({
       pool: resources.sendPool,
+      spans: resources.spans,
       maxRequests: limits.maxRequests,
       gate: resources.uploadGate,
       reject: send,

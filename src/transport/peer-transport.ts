@@ -28,6 +28,7 @@ import type { AttachLink, PeerLink } from './peer-link.ts';
 import type { PeerTls } from './peer-tls.ts';
 import { RateGate } from './rate-gate.ts';
 import { type AcceptedReads, createSocketServer, readAccepted } from './socket.ts';
+import { SpanReader } from './span-reader.ts';
 import { StreamReader } from './stream-reader.ts';
 import { bindingOf, createTlsServer, TlsSessions } from './tls-sockets.ts';
 
@@ -101,6 +102,7 @@ export class PeerTransport {
       createHasher: options.createHasher,
       receivePool: options.receivePool ?? new BufferPool(),
       sendPool: options.sendPool ?? new BufferPool(DEFAULT_SEND_POOL_BYTES),
+      spans: new SpanReader(),
       uploadGate: new RateGate(options.uploadRate ?? new ByteRate()),
       downloadGate: new RateGate(options.downloadRate ?? new ByteRate()),
     };

@@ -13,6 +13,7 @@ import { type PieceId, pieceKey, pieceOfKey } from './piece-key.ts';
 import { addPing, MAX_STEP_BYTES, type PieceToSend, readStep, stepBufferBytes } from './piece-step.ts';
 import type { RateGate } from './rate-gate.ts';
 import { SendWindow } from './send-window.ts';
+import type { SpanReader } from './span-reader.ts';
 
 /**
  * What is sent of a piece to a remote that was sent nothing before, until it says that it has that. A remote asks several
@@ -43,6 +44,7 @@ interface Room {
 export interface PieceSenderOptions {
   /** For step buffers. */
   readonly pool: BufferPool;
+  readonly spans: SpanReader;
   readonly maxRequests: number;
   readonly gate: RateGate;
   readonly reject: (message: RejectMessage) => void;
@@ -190,7 +192,7 @@ export class PieceSender {
 
   /** `isFirst` where nothing was sent right before: then the piece begins with a small step. */
   async #transmit({ item, stop, done, failed }: Job, isFirst: boolean): Promise<void> {
-    const { gate, pool } = this.#options;
+    const { gate, pool, spans } = this.#options;
     for (let offset = 0; offset < item.sizeBytes; ) {
       const isTrial = isFirst && offset === 0;
       if (isFirst && offset === FIRST_STEP_BYTES)
@@ -205,7 +207,7 @@ export class PieceSender {
       const lease = await pool.acquire(stepBufferBytes(stepBytes), stop.signal);
       let frames: Buffer;
       try {
-        frames = await readStep(item, offset, stepBytes, lease.bytes);
+        frames = await readStep(item, offset, stepBytes, lease.bytes, spans);
         await this.#lastWrite;
         stop.signal.throwIfAborted();
         const nowMs = performance.now();

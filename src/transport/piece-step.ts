@@ -1,19 +1,13 @@
 // One step of a piece on its way out: its bytes are read behind the heads of their frames, so that what is written is
 // one buffer. (Several would be copied into one by TLS, and cost the kernel a vector without it.)
 
-import { fstatSync, read as readFile } from 'node:fs';
-import {
-  AnaxError,
-  assert,
-  type FileMark,
-  type FileSpan,
-  type PieceProof,
-  toAnaxError,
-} from '../core/index.ts';
+import { fstatSync } from 'node:fs';
+import { AnaxError, assert, type FileMark, type FileSpan, type PieceProof } from '../core/index.ts';
 import { encodeMessage, writeChunkHead } from './codec.ts';
 import { CHUNK_HEAD_BYTES } from './frame-types.ts';
 import { MAX_CHUNK_BYTES } from './limits.ts';
 import type { PieceId } from './piece-key.ts';
+import type { SpanReader } from './span-reader.ts';
 
 /**
  * Where a piece's bytes come from. A span is read by the link itself, at less cost; its file must stay open until the
@@ -57,10 +51,11 @@ export async function readStep(
   offset: number,
   stepBytes: number,
   buffer: Buffer,
+  spans: SpanReader,
 ): Promise<Buffer> {
   const payload = buffer.subarray(HEADS_BYTES, HEADS_BYTES + stepBytes);
   const { channel, piece, sizeBytes, proof } = item;
-  if (item.span) await readSpan(item.span, offset, payload);
+  if (item.span) await spans.read(item.span, offset, payload);
   else await item.read(offset, payload);
   if (item.span?.mark && offset + stepBytes === sizeBytes) checkMark(item.span.fd, item.span.mark);
   const chunkAt = HEADS_BYTES - CHUNK_HEAD_BYTES;
@@ -79,21 +74,6 @@ export function addPing(frames: Buffer, token: number): Buffer {
   const all = Buffer.from(frames.buffer, frames.byteOffset, frames.length + PING_BYTES);
   all.set(ping, frames.length);
   return all;
-}
-
-function readSpan({ fd, offsetBytes }: FileSpan, offset: number, target: Buffer): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const readFrom = (filled: number): void => {
-      const position = offsetBytes + offset + filled;
-      readFile(fd, target, filled, target.length - filled, position, (error, bytes) => {
-        if (error) reject(toAnaxError(error, 'disk_io'));
-        else if (bytes === 0) reject(new AnaxError('piece_corrupt', 'the file is shorter than its blob'));
-        else if (filled + bytes < target.length) readFrom(filled + bytes);
-        else resolve();
-      });
-    };
-    readFrom(0);
-  });
 }
 
 /** Synchronous: of an open file the kernel answers from memory, in less time than a thread of the pool takes to wake. */
