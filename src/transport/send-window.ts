@@ -9,16 +9,16 @@
 import { KiB, MiB } from '../core/index.ts';
 
 /** Less would wait for the event loops of both ends. */
-export const MIN_WINDOW_BYTES = 128 * KiB;
+export const MIN_WINDOW_BYTES = 256 * KiB;
 const FIRST_WINDOW_BYTES = 512 * KiB;
 /** 10 Gbit/s for 7 ms. */
 const MAX_WINDOW_BYTES = 8 * MiB;
 /** What is queued on the way, as time: under it the window grows, above it it shrinks. */
-const SHORT_QUEUE_MS = 10;
-const LONG_QUEUE_MS = 40;
+const SHORT_QUEUE_MS = 20;
+const LONG_QUEUE_MS = 80;
 /** A window is written in so many steps, with a ping behind each; but smaller steps cost more than they are worth. */
 const STEPS = 4;
-const MIN_STEP_BYTES = 64 * KiB;
+const MIN_STEP_BYTES = 128 * KiB;
 
 /** Tokens of these pings; those of the keepalive are below. */
 export const FIRST_PROBE_TOKEN = 2 ** 31;
