@@ -38,6 +38,7 @@ const TASKS = {
   'bench:swarm': () => [inCheckout('bench/swarm/main.ts')],
   'bench:origin': () => [inCheckout('bench/origin/main.ts')],
   'bench:store': () => [inCheckout('bench/store/main.ts')],
+  'bench:small': () => [inCheckout('bench/small/main.ts')],
   'bench:links': () => [[node, '--expose-gc', join(root, 'bench/links/main.ts'), ...rest]],
   soak: () => [inCheckout('bench/soak/main.ts')],
   fuzz: () => [[node, '--expose-gc', join(root, 'bench/fuzz/main.ts'), ...rest]],

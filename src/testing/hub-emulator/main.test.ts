@@ -37,6 +37,7 @@ test('the process serves a generated model, and its admin port reads counters an
   const repo = {
     id: 'acme/demo',
     model: { sizeBytes: 3_000_000, shards: 2, seed: 's' },
+    manyFiles: { count: 3, fileBytes: 100, seed: 's' },
     revisions: {
       main: { 'extra.txt': 'hello', 'e.bin': { generated: { seed: 1, sizeBytes: 10 }, lfs: true } },
     },
@@ -47,8 +48,15 @@ test('the process serves a generated model, and its admin port reads counters an
     const head = await call(file, { method: 'HEAD' });
     assert.equal(head.headers['x-repo-commit'], repos['acme/demo']?.['main']);
     assert.equal((await follow(file)).body.length, 1_500_000);
+    const [first, last] = ['00000', '00002'].map((number) => `${url}/acme/demo/resolve/main/part-${number}`);
+    const parts = [(await follow(first ?? '')).body, (await follow(last ?? '')).body];
+    assert.deepEqual(
+      parts.map((body) => body.length),
+      [100, 100],
+    );
+    assert.notDeepEqual(parts[0], parts[1]);
     const stats = (await call(`${adminUrl}/stats`)).json() as { requests: number; contentBytesSent: number };
-    assert.deepEqual([stats.requests, stats.contentBytesSent], [3, 1_500_000]);
+    assert.deepEqual([stats.requests, stats.contentBytesSent], [7, 1_500_200]);
 
     const post = (path: string, value: unknown) =>
       call(adminUrl + path, { method: 'POST', body: JSON.stringify(value) });

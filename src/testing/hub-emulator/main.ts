@@ -22,7 +22,7 @@ async function startHuggingFace(options: ProcessOptions): Promise<{ hub: AdminTa
   const hub = await startHuggingFaceHub(withoutUndefined(options.options) as HuggingFaceHubOptions);
   const commits: Commits = {};
   for (const json of options.repos) {
-    const { model: _, ...rest } = withoutUndefined(json);
+    const { model: _model, manyFiles: _manyFiles, ...rest } = withoutUndefined(json);
     const spec: RepoSpec = { ...rest, revisions: revisionsFromJson(json, 'main') };
     commits[repoRef(spec.type ?? 'model', spec.id)] = hub.putRepo(spec).commits;
   }

@@ -45,6 +45,14 @@ const repoSchema = z.strictObject({
       seed: z.string().optional(),
     })
     .optional(),
+  /** Generated files, `part-00000` and on, on the default branch, beside the given ones. */
+  manyFiles: z
+    .strictObject({
+      count: z.number().int().positive(),
+      fileBytes: z.number().int().positive(),
+      seed: z.string(),
+    })
+    .optional(),
 });
 
 const quota = z
@@ -117,14 +125,26 @@ export function filesFromJson(files: z.output<typeof filesSchema>): Files {
   return Object.fromEntries(Object.entries(files).map(([path, file]) => [path, sourceFromJson(file)]));
 }
 
-/** The revisions of a repository, with its generated model on `defaultBranch`. */
+/** The revisions of a repository, with what is generated on `defaultBranch`. */
 export function revisionsFromJson(repo: JsonRepo, defaultBranch: string): Record<string, Files> {
   const revisions: Record<string, Files> = {};
   if (repo.model) revisions[defaultBranch] = makeModelFiles(withoutUndefined(repo.model));
+  if (repo.manyFiles)
+    revisions[defaultBranch] = { ...revisions[defaultBranch], ...makeManyFiles(repo.manyFiles) };
   for (const [name, files] of Object.entries(repo.revisions ?? {})) {
     revisions[name] = { ...revisions[name], ...filesFromJson(files) };
   }
   return revisions;
+}
+
+function makeManyFiles({ count, fileBytes, seed }: NonNullable<JsonRepo['manyFiles']>): Files {
+  const numbers = Array.from({ length: count }, (_, number) => number);
+  return Object.fromEntries(
+    numbers.map((number) => [
+      `part-${String(number).padStart(5, '0')}`,
+      generatedContent({ seed: `${seed}/${number}`, sizeBytes: fileBytes }),
+    ]),
+  );
 }
 
 /** `exactOptionalPropertyTypes`: what zod calls optional may be undefined. */
