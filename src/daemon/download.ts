@@ -24,12 +24,15 @@ import { checkEmptyFile } from './blob-task.ts';
 import { EventQueue } from './event-queue.ts';
 import type { Destination } from './outputs.ts';
 import { findPresent, type PresentFiles } from './present-files.ts';
+import { Slots } from './slots.ts';
 import type { SwarmSession } from './swarm-session.ts';
 
 /** Progress is told this often. */
 const PROGRESS_MS = 200;
 /** Files that a progress event names, at most. */
 const MAX_ACTIVE = 32;
+/** Files that are put out at once: bounds the packs in memory, and is more than there are threads for file operations. */
+const PLACED_AT_ONCE = 16;
 
 export interface DownloadDeps {
   resolve(credentials: Credentials, signal: AbortSignal): Promise<StoredSnapshot>;
@@ -217,6 +220,7 @@ class FileRun {
   readonly #found: PresentFiles;
   readonly #signal: AbortSignal;
   readonly #queue = new EventQueue<DownloadEvent>();
+  readonly #placing = new Slots(PLACED_AT_ONCE);
   readonly #before: SwarmSession['counters'];
   #lastMoved: { amount: number; atMs: number };
   #done = 0;
@@ -280,9 +284,12 @@ class FileRun {
       if (this.#found.present.has(file)) return this.#tellPlaced(file, 'existing');
       if (sizeBytes === 0) checkEmptyFile(path, digest);
       else await this.#session.waitFor(digest);
-      this.#signal.throwIfAborted();
-      await this.#checkDigest(file);
-      this.#tellPlaced(file, await this.#destination.place(file));
+      const method = await this.#placing.run(async () => {
+        this.#signal.throwIfAborted();
+        await this.#checkDigest(file);
+        return await this.#destination.place(file);
+      });
+      this.#tellPlaced(file, method);
     } catch (error) {
       if (this.#signal.aborted) return;
       this.#failed += 1;

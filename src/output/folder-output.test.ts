@@ -153,3 +153,17 @@ on('a file of an origin without digests is recognised by an alias', async (out) 
   await out.store.remove(digest);
   assert.equal(await output.has(file), false);
 });
+
+on('what comes into being after the folder was looked at is not replaced', async (out) => {
+  const manifest = await out.put({ 'a.txt': 'right', 'b.txt': 'same' });
+  const [a, b] = manifest.files;
+  assert.ok(a && b);
+  const output = folderOutput(out.deps, out.folder, KEEP);
+  assert.equal(await output.has(a), false);
+  await writeFile(join(out.folder, 'a.txt'), 'theirs');
+  await writeFile(join(out.folder, 'b.txt'), 'same');
+  await assert.rejects(output.write(a), hasErrorCode('output_exists'));
+  assert.equal(await readFile(join(out.folder, 'a.txt'), 'utf8'), 'theirs');
+  assert.equal(await output.write(b), 'kept');
+  assert.deepEqual((await readdir(out.folder)).toSorted(), ['a.txt', 'b.txt']);
+});

@@ -4,6 +4,7 @@ import { mkdir } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { ManifestFile } from '../core/index.ts';
 import { Folders } from './folders.ts';
+import { Listings } from './listings.ts';
 import { type Output, type OutputDeps, type OutputOptions, onOutput } from './output.ts';
 import { isInPlace, placeFile } from './place-file.ts';
 
@@ -11,18 +12,23 @@ import { isInPlace, placeFile } from './place-file.ts';
 export function folderOutput(deps: OutputDeps, folder: string, options: OutputOptions): Output {
   const root = resolve(folder);
   const folders = new Folders(root);
+  const listings = new Listings();
   const target = (file: ManifestFile): string => folders.join(file.path);
   return {
     target,
     has: (file) =>
       onOutput(async () => {
+        if (await listings.lacks(target(file))) return false;
         if (!(await folders.isPlain(dirname(target(file))))) return false;
         return await isInPlace(deps, file, target(file), options);
       }),
     write: (file) =>
       onOutput(async () => {
         await folders.make(dirname(target(file)));
-        return await placeFile(deps, file, target(file), options);
+        const isNew = await listings.lacks(target(file));
+        const outcome = await placeFile(deps, file, target(file), { ...options, isNew });
+        await listings.add(target(file));
+        return outcome;
       }),
     finish: () => onOutput(async () => void (await mkdir(root, { recursive: true }))),
   };

@@ -23,6 +23,7 @@ import {
 } from '../core/index.ts';
 import { Folders } from './folders.ts';
 import { treeJson } from './hf-tree.ts';
+import { Listings } from './listings.ts';
 import { COPY_UP_TO_BYTES, type FileOutcome, type Output, type OutputDeps, onOutput } from './output.ts';
 import { hasContent } from './same-content.ts';
 
@@ -64,6 +65,7 @@ class HfCacheOutput implements Output {
   readonly #cache: string;
   readonly #repo: string;
   readonly #folders: Folders;
+  readonly #listings = new Listings();
   /** Folders with new names in them. */
   readonly #changed = new Set<string>();
 
@@ -93,7 +95,10 @@ class HfCacheOutput implements Output {
   }
 
   has(file: ManifestFile): Promise<boolean> {
-    return onOutput(async () => await this.#isRight(this.target(file), file));
+    return onOutput(async () => {
+      const path = this.target(file);
+      return !(await this.#listings.lacks(path)) && (await this.#isRight(path, file));
+    });
   }
 
   /** Whether what is at `path`, a link (other tools' shared blobs are) or a plain file, has the content. */
@@ -109,18 +114,29 @@ class HfCacheOutput implements Output {
       await this.#folders.make(dirname(blob));
       await this.#folders.make(dirname(link));
       const outcome = await this.#writeBlob(file, blob);
-      if (!(await this.#isPlainCopy(link, file))) await pointTo(link, relative(dirname(link), blob));
-      for (const path of [blob, link]) this.#changed.add(dirname(path));
+      await this.#writeLink(file, link, relative(dirname(link), blob));
+      for (const path of [blob, link]) {
+        this.#changed.add(dirname(path));
+        await this.#listings.add(path);
+      }
       return outcome;
     });
   }
 
   async #writeBlob(file: ManifestFile, blob: string): Promise<FileOutcome> {
-    if (await this.#isRight(blob, file)) return 'kept';
+    if (!(await this.#listings.lacks(blob)) && (await this.#isRight(blob, file))) return 'kept';
     // Whatever is there under this name has not the content that the name says.
     const { digest, sizeBytes } = file;
     const method = sizeBytes <= COPY_UP_TO_BYTES ? 'copy' : 'link';
     return await this.#deps.materialize(digest, blob, { replace: true, method });
+  }
+
+  async #writeLink(file: ManifestFile, link: string, text: string): Promise<void> {
+    if (!(await this.#listings.lacks(link))) {
+      if (await this.#isPlainCopy(link, file)) return;
+      if ((await readlink(link).catch(() => undefined)) === text) return;
+    }
+    await viaTemporary(link, (temporary) => symlink(text, temporary));
   }
 
   /** Caches on filesystems without links have the files themselves in the snapshot. */
@@ -172,12 +188,6 @@ class HfCacheOutput implements Output {
   }
 }
 
-/** Makes `link` a symbolic link with this text, in the place of whatever is there. */
-async function pointTo(link: string, text: string): Promise<void> {
-  if ((await readlink(link).catch(() => undefined)) === text) return;
-  await viaTemporary(link, (temporary) => symlink(text, temporary));
-}
-
 async function replaceText(path: string, text: string): Promise<void> {
   await viaTemporary(path, async (temporary) => {
     const handle = await open(temporary, 'wx', 0o644);
@@ -195,7 +205,8 @@ async function viaTemporary(path: string, make: (temporary: string) => Promise<v
   try {
     await make(temporary);
     await rename(temporary, path);
-  } finally {
+  } catch (error) {
     await rm(temporary, { force: true });
+    throw error;
   }
 }

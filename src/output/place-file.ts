@@ -1,6 +1,6 @@
 // One file at one path: kept where it is there already, refused where something else is, else materialized.
 
-import { AnaxError, type ManifestFile } from '../core/index.ts';
+import { AnaxError, hasCode, type ManifestFile } from '../core/index.ts';
 import { COPY_UP_TO_BYTES, type FileOutcome, type OutputDeps, type OutputOptions } from './output.ts';
 import { compareExisting, contentDigest } from './same-content.ts';
 
@@ -16,18 +16,32 @@ export async function isInPlace(
   return existing === 'same';
 }
 
+export interface PlaceOptions extends OutputOptions {
+  /** Nothing was there a moment ago: it is looked at only if something turns out to be. */
+  readonly isNew: boolean;
+}
+
 export async function placeFile(
   deps: OutputDeps,
   file: ManifestFile,
   target: string,
-  { overwrite }: OutputOptions,
+  { overwrite, isNew }: PlaceOptions,
 ): Promise<FileOutcome> {
+  const method = file.sizeBytes <= COPY_UP_TO_BYTES ? 'copy' : 'link';
+  // Absent, it must not replace what comes into being meanwhile.
+  const put = (replace: boolean): Promise<FileOutcome> =>
+    deps.materialize(contentDigest(file), target, { replace, method });
+  if (isNew) {
+    try {
+      return await put(false);
+    } catch (error) {
+      if (!hasCode(error, 'output_exists')) throw error;
+    }
+  }
   const existing = await compareExisting(deps, target, file);
   if (existing === 'same') return 'kept';
   if (existing !== 'absent' && !overwrite) throw outputExists(file, target);
-  const method = file.sizeBytes <= COPY_UP_TO_BYTES ? 'copy' : 'link';
-  // Absent, it must not replace what comes into being meanwhile.
-  return await deps.materialize(contentDigest(file), target, { replace: existing !== 'absent', method });
+  return await put(existing !== 'absent');
 }
 
 function outputExists(file: ManifestFile, target: string): AnaxError {

@@ -460,7 +460,7 @@ function tooSmallDisk(faults: FaultFs): FaultFs['fs'] {
     'readdir',
     'readFile',
     'rename',
-    'rm',
+    'unlink',
     'stat',
   ] as const;
   const rest = Object.fromEntries(names.map((name) => [name, faults.fs[name]]));

@@ -15,6 +15,7 @@ import {
   type Pin,
   type SnapshotId,
   type StoredBlob,
+  type StoredPart,
   type StoredSnapshot,
 } from '../core/index.ts';
 import { removeBlobFiles, removePartialFiles } from './blob-files.ts';
@@ -30,6 +31,7 @@ import { createPartial, loadPartial, type PartialFile, sameSpec } from './partia
 import type { Pins } from './pins.ts';
 import { Room, type RoomOptions } from './room.ts';
 import { SharedBlob, type SharedBlobDeps } from './shared-blob.ts';
+import { SharedReads } from './shared-reads.ts';
 import { onDisk, statIfThere } from './store-fs.ts';
 
 export interface StoreStats {
@@ -67,6 +69,8 @@ export class DiskStore implements DiskBlobStore {
   readonly #locks = new KeyedLock<Digest>();
   /** How many materializations read a blob's file right now. */
   readonly #reading = new Map<Digest, number>();
+  /** Packs whose files are put out. */
+  readonly #packs = new SharedReads<Digest>();
   readonly #room: Room;
   #stopping: Promise<void> | undefined;
 
@@ -197,9 +201,15 @@ export class DiskStore implements DiskBlobStore {
     const own = catalog.get(catalog.resolve(digest));
     const { entry, part } = catalog.part(digest) ?? { entry: own, part: undefined };
     if (entry?.state !== 'complete') return undefined;
-    const { offsetBytes, sizeBytes } = part ?? { offsetBytes: 0, sizeBytes: entry.spec.sizeBytes };
-    if (sizeBytes > MAX_PACKED_BYTES) return undefined;
-    const open = await this.open(entry.spec);
+    const span = part ?? { offsetBytes: 0, sizeBytes: entry.spec.sizeBytes };
+    return span.sizeBytes > MAX_PACKED_BYTES ? undefined : await this.#readFirstPiece(entry, span);
+  }
+
+  async #readFirstPiece(
+    { spec }: CompleteEntry,
+    { offsetBytes, sizeBytes }: Pick<StoredPart, 'offsetBytes' | 'sizeBytes'>,
+  ): Promise<Buffer | undefined> {
+    const open = await this.open(spec);
     try {
       if (!open.held.has(0)) return undefined;
       const bytes = Buffer.allocUnsafe(sizeBytes);
@@ -276,14 +286,25 @@ export class DiskStore implements DiskBlobStore {
     }
   }
 
+  /** A pack's files are wanted together: it is read once for all that are put out at the same time. */
   async #materializePart(
     digest: Digest,
     target: string,
     options: MaterializeOptions,
   ): Promise<MaterializeMethod> {
-    const bytes = this.#deps.catalog.part(digest) && (await this.readSmall(digest));
-    if (!bytes) throw new AnaxError('blob_not_found', digest);
-    return await materializeBytes(this.#deps.fs, bytes, target, options);
+    const found = this.#deps.catalog.part(digest);
+    if (!found) throw new AnaxError('blob_not_found', digest);
+    const { entry, part } = found;
+    const whole = { offsetBytes: 0, sizeBytes: entry.spec.sizeBytes };
+    const read = async (): Promise<Buffer> => {
+      const bytes = await this.#readFirstPiece(entry, whole);
+      if (!bytes) throw new AnaxError('blob_not_found', digest);
+      return bytes;
+    };
+    return await this.#packs.use(entry.spec.digest, read, (pack) => {
+      const bytes = pack.subarray(part.offsetBytes, part.offsetBytes + part.sizeBytes);
+      return materializeBytes(this.#deps.fs, bytes, target, options);
+    });
   }
 
   // oxlint-disable-next-line typescript/require-await -- the port is asynchronous, SQLite here is not

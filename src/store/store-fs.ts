@@ -15,9 +15,9 @@ export type StoreFs = Pick<
   | 'readdir'
   | 'readFile'
   | 'rename'
-  | 'rm'
   | 'stat'
   | 'statfs'
+  | 'unlink'
 >;
 
 export type StoreFile = fsPromises.FileHandle;
@@ -71,8 +71,13 @@ export async function writeDurably(fs: StoreFs, path: string, bytes: Uint8Array)
 /** What `writeDurably` was writing when a crash came; removed when the store is opened. */
 export const TEMPORARY_SUFFIX = '.tmp';
 
+/** Nothing where there is no such file. `rm` would look twice at what it is before it unlinks it. */
 export async function removeFile(fs: StoreFs, path: string): Promise<void> {
-  await fs.rm(path, { force: true });
+  try {
+    await fs.unlink(path);
+  } catch (error) {
+    if (systemErrorCode(error) !== 'ENOENT') throw error;
+  }
 }
 
 /** `undefined` where the file is not there. */

@@ -4,7 +4,7 @@
 import { readFile, stat, truncate, writeFile } from 'node:fs/promises';
 import { diskFs, type StoreFile, type StoreFs } from './store-fs.ts';
 
-const FOLDER_CHANGES = new Set(['chmod', 'copyFile', 'link', 'mkdir', 'open', 'rename', 'rm']);
+const FOLDER_CHANGES = new Set(['chmod', 'copyFile', 'link', 'mkdir', 'open', 'rename', 'unlink']);
 const FILE_CHANGES = new Set(['chmod', 'datasync', 'sync', 'truncate', 'write']);
 const FILE_READS = new Set(['read', 'stat']);
 
