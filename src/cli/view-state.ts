@@ -80,8 +80,11 @@ export function reduce(state: ViewState, event: DownloadEvent, nowMs: number): V
       return { ...state, waitingUntilMs: Math.max(state.waitingUntilMs, nowMs + event.waitMs) };
     case 'progress':
       return withProgress(state, event, nowMs);
-    case 'file_done':
-      return { ...state, filesDone: state.filesDone + 1, active: without(state.active, event.path) };
+    case 'files_done': {
+      const placed = new Set(event.files.map(({ path }) => path));
+      const active = state.active.filter(({ path }) => !placed.has(path));
+      return { ...state, filesDone: state.filesDone + placed.size, active };
+    }
     case 'file_failed': {
       const { path, error } = event;
       return { ...state, failed: [...state.failed, { path, error }], active: without(state.active, path) };

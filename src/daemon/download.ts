@@ -18,6 +18,7 @@ import type {
   DownloadRequest,
   DownloadSummary,
   OutputMethod,
+  PlacedFile,
   ProgressEvent,
 } from '../rpc/index.ts';
 import { checkEmptyFile } from './blob-task.ts';
@@ -226,6 +227,8 @@ class FileRun {
   #done = 0;
   #failed = 0;
   #bytes = 0;
+  /** In place, and not told yet. */
+  #untold: PlacedFile[] = [];
 
   constructor({ deps, request, session, destination, found, signal }: FileRunParts) {
     this.#found = found;
@@ -261,7 +264,7 @@ class FileRun {
     const moved = progress.bytesDone + progress.bytesFromOrigin + progress.filesDone;
     if (moved !== this.#lastMoved.amount) this.#lastMoved = { amount: moved, atMs: nowMs };
     if (nowMs - this.#lastMoved.atMs > this.#deps.stallMs) this.#queue.fail(new AnaxError('swarm_stalled'));
-    else this.#queue.push(progress);
+    else this.#tellProgress(progress);
   }
 
   async #placeAll(): Promise<void> {
@@ -269,7 +272,7 @@ class FileRun {
     await Promise.all(files.map((file) => this.#placeOne(file)));
     try {
       if (this.#failed === 0 && !this.#signal.aborted) await this.#destination.finish();
-      this.#queue.push(this.#progress());
+      this.#tellProgress(this.#progress());
       this.#queue.end();
     } catch (error) {
       this.#queue.fail(toAnaxError(error));
@@ -300,7 +303,14 @@ class FileRun {
   #tellPlaced({ path, sizeBytes, digest }: ManifestFile, method: OutputMethod): void {
     this.#done += 1;
     this.#bytes += sizeBytes;
-    this.#queue.push({ kind: 'file_done', path, sizeBytes, digest, method });
+    this.#untold.push({ path, sizeBytes, digest, method });
+  }
+
+  /** The files that were placed go before the progress that counts them. */
+  #tellProgress(progress: ProgressEvent): void {
+    if (this.#untold.length > 0) this.#queue.push({ kind: 'files_done', files: this.#untold });
+    this.#untold = [];
+    this.#queue.push(progress);
   }
 
   async #checkDigest({ path, digest }: ManifestFile): Promise<void> {

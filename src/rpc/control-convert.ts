@@ -3,13 +3,20 @@
 
 import { create } from '@bufbuild/protobuf';
 import { AnaxError, parseDigest, parseSnapshotId, Secret } from '../core/index.ts';
-import type { DownloadEvent, DownloadRequest, DownloadSummary, OutputMethod } from './control-types.ts';
+import type {
+  DownloadEvent,
+  DownloadRequest,
+  DownloadSummary,
+  OutputMethod,
+  PlacedFile,
+} from './control-types.ts';
 import {
   type DownloadEvent as DownloadEventMessage,
   DownloadEventSchema,
   type DownloadRequest as DownloadRequestMessage,
   DownloadRequestSchema,
   type DownloadEvent_Done as WireDone,
+  type DownloadEvent_FileDone as WireFileDone,
   type DownloadEvent_Progress as WireProgress,
   type DownloadEvent_Resolved as WireResolved,
 } from './gen/anax/v1/control_pb.js';
@@ -83,11 +90,11 @@ function eventCase(event: DownloadEvent): NonNullable<EventCase> {
           peers: event.peers,
         },
       };
-    case 'file_done': {
-      const { path, digest, method } = event;
-      const sizeBytes = BigInt(event.sizeBytes);
-      return { case: 'fileDone', value: { path, sizeBytes, digest, method } };
-    }
+    case 'files_done':
+      return {
+        case: 'filesDone',
+        value: { files: event.files.map((file) => ({ ...file, sizeBytes: BigInt(file.sizeBytes) })) },
+      };
     case 'waiting':
       return { case: 'waiting', value: { waitMs: BigInt(Math.round(event.waitMs)) } };
     case 'file_failed':
@@ -119,11 +126,8 @@ export function eventFromWire(wire: DownloadEventMessage): DownloadEvent | undef
       return resolvedFromWire(event.value);
     case 'progress':
       return progressFromWire(event.value);
-    case 'fileDone': {
-      const { path, digest, method } = event.value;
-      const sizeBytes = Number(event.value.sizeBytes);
-      return { kind: 'file_done', path, sizeBytes, digest, method: readMethod(method) };
-    }
+    case 'filesDone':
+      return { kind: 'files_done', files: event.value.files.map(placedFromWire) };
     case 'fileFailed':
       return { kind: 'file_failed', path: event.value.path, error: errorFromWire(event.value.error) };
     case 'waiting':
@@ -144,6 +148,10 @@ function resolvedFromWire(wire: WireResolved): DownloadEvent {
   const { url, revision, totalBytes } = wire;
   const snapshotId = parseSnapshotId(wire.snapshotId);
   return { kind: 'resolved', snapshotId, url, revision, files, totalBytes: Number(totalBytes) };
+}
+
+function placedFromWire({ path, sizeBytes, digest, method }: WireFileDone): PlacedFile {
+  return { path, sizeBytes: Number(sizeBytes), digest, method: readMethod(method) };
 }
 
 function progressFromWire(wire: WireProgress): DownloadEvent {

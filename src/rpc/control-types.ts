@@ -84,12 +84,17 @@ export interface ProgressEvent extends ByteOrigins {
 /** `existing`: the output had it already. `none`: nothing was put out (no output path). */
 export type OutputMethod = MaterializeMethod | 'existing' | 'none';
 
-export interface FileDoneEvent {
-  readonly kind: 'file_done';
+export interface PlacedFile {
   readonly path: string;
   readonly sizeBytes: number;
   readonly digest: string;
   readonly method: OutputMethod;
+}
+
+/** Files that are in place, some times a second: of a thousand small files each by itself would cost more than the file. */
+export interface FilesDoneEvent {
+  readonly kind: 'files_done';
+  readonly files: readonly PlacedFile[];
 }
 
 export interface FileFailedEvent {
@@ -119,7 +124,7 @@ export type DownloadEvent =
   | ResolvedEvent
   | WaitingEvent
   | ProgressEvent
-  | FileDoneEvent
+  | FilesDoneEvent
   | FileFailedEvent
   | DoneEvent;
 

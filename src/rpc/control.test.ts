@@ -160,7 +160,7 @@ describe('the control API over a Unix socket', () => {
         active: [{ path: 'p', bytesDone: 4 }],
         peers: 3,
       },
-      { kind: 'file_done', path: 'p', sizeBytes: 9, digest, method: 'reflink' },
+      { kind: 'files_done', files: [{ path: 'p', sizeBytes: 9, digest, method: 'reflink' }] },
       { kind: 'waiting', waitMs: 45_000 },
       { kind: 'file_failed', path: 'q', error },
       {

@@ -10,6 +10,7 @@ import {
   cluster,
   contentBytes,
   getThrough,
+  listedFiles,
   modelHub,
   REPO,
   statusOf,
@@ -88,7 +89,9 @@ test('an output that is complete is not fetched again into an empty cache, and o
   await assertDelivered(again, peer.output);
   const { bytesFromPeers, bytesFromOrigin, bytes } = again.summary ?? {};
   assert.deepEqual([bytesFromPeers, bytesFromOrigin, bytes], [0, 0, contentBytes(first)]);
-  assert.ok(again.lines.every((line) => line.kind !== 'file_done' || line.method === 'existing'));
+  const placed = again.lines.flatMap((line) => (line.kind === 'files_done' ? line.files : []));
+  assert.equal(placed.length, listedFiles(first).length);
+  assert.ok(placed.every(({ method }) => method === 'existing'));
   assert.deepEqual(((await anax(peer, 'ls')).lines[0] as { blobs: unknown[] }).blobs, []);
   await writeFile(join(peer.output, SHARD), 'mine');
   const refused = await getThrough(peer, hub).result;

@@ -163,10 +163,10 @@ export declare type DownloadEvent = Message<"anax.v1.DownloadEvent"> & {
     case: "progress";
   } | {
     /**
-     * @generated from field: anax.v1.DownloadEvent.FileDone file_done = 3;
+     * @generated from field: anax.v1.DownloadEvent.FilesDone files_done = 7;
      */
-    value: DownloadEvent_FileDone;
-    case: "fileDone";
+    value: DownloadEvent_FilesDone;
+    case: "filesDone";
   } | {
     /**
      * @generated from field: anax.v1.DownloadEvent.FileFailed file_failed = 4;
@@ -335,6 +335,24 @@ export declare type DownloadEvent_FileDone = Message<"anax.v1.DownloadEvent.File
  * Use `create(DownloadEvent_FileDoneSchema)` to create a new message.
  */
 export declare const DownloadEvent_FileDoneSchema: GenMessage<DownloadEvent_FileDone>;
+
+/**
+ * Told together some times a second: a message costs more than a file.
+ *
+ * @generated from message anax.v1.DownloadEvent.FilesDone
+ */
+export declare type DownloadEvent_FilesDone = Message<"anax.v1.DownloadEvent.FilesDone"> & {
+  /**
+   * @generated from field: repeated anax.v1.DownloadEvent.FileDone files = 1;
+   */
+  files: DownloadEvent_FileDone[];
+};
+
+/**
+ * Describes the message anax.v1.DownloadEvent.FilesDone.
+ * Use `create(DownloadEvent_FilesDoneSchema)` to create a new message.
+ */
+export declare const DownloadEvent_FilesDoneSchema: GenMessage<DownloadEvent_FilesDone>;
 
 /**
  * @generated from message anax.v1.DownloadEvent.FileFailed
