@@ -17,7 +17,7 @@ const OVERFULL = 1.03;
 export class Pipe {
   bytesPerMs: number;
   usedBytesPerMs = 0;
-  readonly transfers = new Set<Transfer>();
+  readonly transfers: Transfer[] = [];
 
   constructor(bytesPerMs: number) {
     this.bytesPerMs = bytesPerMs;
@@ -40,6 +40,8 @@ export interface Transfer {
 
 export class Flows {
   readonly #agenda: Agenda;
+  /** What each transfer of a pipe could use of it, while that is divided. */
+  readonly #caps: number[] = [];
 
   constructor(agenda: Agenda) {
     this.#agenda = agenda;
@@ -52,7 +54,7 @@ export class Flows {
     });
     const sinceMs = this.#agenda.nowMs;
     const transfer: Transfer = { pipes, entry, leftBytes: sizeBytes, bytesPerMs: 0, sinceMs, held: false };
-    for (const pipe of pipes) pipe.transfers.add(transfer);
+    for (const pipe of pipes) pipe.transfers.push(transfer);
     this.#admit(transfer);
     return transfer;
   }
@@ -80,8 +82,8 @@ export class Flows {
 
   #remove(transfer: Transfer): void {
     for (const pipe of transfer.pipes) {
-      pipe.transfers.delete(transfer);
-      pipe.usedBytesPerMs = pipe.transfers.size === 0 ? 0 : pipe.usedBytesPerMs - transfer.bytesPerMs;
+      pipe.transfers.splice(pipe.transfers.indexOf(transfer), 1);
+      pipe.usedBytesPerMs = pipe.transfers.length === 0 ? 0 : pipe.usedBytesPerMs - transfer.bytesPerMs;
     }
     for (const pipe of transfer.pipes) this.#level(pipe);
   }
@@ -96,26 +98,26 @@ export class Flows {
 
   /** Divides a pipe anew. With a newcomer, that is counted but not yet given anything; the result is its share. */
   #level(pipe: Pipe, newcomer?: Transfer): number {
-    if (pipe.transfers.size > CROWD) return this.#levelCrowd(pipe);
-    const caps: number[] = [];
-    for (const transfer of pipe.transfers) {
-      caps.push(transfer === newcomer ? Number.POSITIVE_INFINITY : capOf(transfer, pipe));
+    const { transfers } = pipe;
+    if (transfers.length > CROWD) return this.#levelCrowd(pipe);
+    const caps = this.#caps;
+    for (let at = 0; at < transfers.length; at += 1) {
+      const transfer = transfers[at] as Transfer;
+      caps[at] = transfer === newcomer ? Number.POSITIVE_INFINITY : capOf(transfer, pipe);
     }
-    const level = waterLevel(caps, pipe.bytesPerMs);
-    let at = 0;
-    for (const transfer of pipe.transfers) {
-      const rate = Math.min(level, caps[at] ?? 0);
-      at += 1;
-      if (transfer !== newcomer) this.#setRate(transfer, rate);
+    const level = waterLevel(caps, transfers.length, pipe.bytesPerMs);
+    for (let at = 0; at < transfers.length; at += 1) {
+      const transfer = transfers[at] as Transfer;
+      if (transfer !== newcomer) this.#setRate(transfer, Math.min(level, caps[at] ?? 0));
     }
     return level;
   }
 
   #levelCrowd(pipe: Pipe): number {
-    const due = pipe.bytesPerMs / pipe.transfers.size;
+    const due = pipe.bytesPerMs / pipe.transfers.length;
     if (pipe.usedBytesPerMs + due > pipe.bytesPerMs * OVERFULL) {
       const rates = Array.from(pipe.transfers, ({ bytesPerMs }) => bytesPerMs);
-      const level = waterLevel([...rates, due], pipe.bytesPerMs);
+      const level = waterLevel([...rates, due], rates.length + 1, pipe.bytesPerMs);
       for (const transfer of pipe.transfers) if (transfer.bytesPerMs > level) this.#setRate(transfer, level);
     }
     return Math.max(due, pipe.freeBytesPerMs);
@@ -150,14 +152,27 @@ function capOf(transfer: Transfer, pipe: Pipe): number {
   return cap;
 }
 
-/** The level at which those that are capped below it, and the rest at it, add up to the total. */
-function waterLevel(caps: readonly number[], total: number): number {
-  const ascending = caps.toSorted((left, right) => left - right);
-  let left = total;
-  for (const [at, cap] of ascending.entries()) {
-    const level = left / (ascending.length - at);
-    if (cap >= level) return level;
-    left -= cap;
+/**
+ * The level at which those of the first `count` caps that lie below it, and the rest at it, add up to the total. It rises
+ * with each that is found below it, until none is.
+ */
+function waterLevel(caps: readonly number[], count: number, total: number): number {
+  let level = total / count;
+  for (let above = count; ; ) {
+    let left = total;
+    let most = 0;
+    let rest = 0;
+    for (let at = 0; at < count; at += 1) {
+      const cap = caps[at] as number;
+      if (cap >= level) rest += 1;
+      else {
+        left -= cap;
+        most = Math.max(most, cap);
+      }
+    }
+    if (rest === 0) return left + most;
+    if (rest === above) return level;
+    above = rest;
+    level = left / rest;
   }
-  return left + (ascending.at(-1) ?? 0);
 }

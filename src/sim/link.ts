@@ -46,7 +46,7 @@ export class Link {
   }
 
   send(run: () => void): void {
-    if (this.isPlain) return this.#agenda.pass(this.latencyMs, () => this.arrive(run));
+    if (this.isPlain) return this.#agenda.pass(this.latencyMs, run, this);
     const { nowMs } = this.#agenda;
     const atMs = Math.max(nowMs + this.latencyMs + this.#extraMs, this.#lastArrivalMs);
     if (this.#extraMs > 0 || atMs > nowMs + this.latencyMs) this.#lastArrivalMs = atMs;
