@@ -31,23 +31,19 @@ export class Checks {
     this.#mayRepeat = new Uint16Array(world.map.pieceCount);
   }
 
-  #hold(condition: boolean, rule: string): void {
-    if (!condition) throw new SimViolation(rule);
-  }
-
   /** Sessions end with nothing of theirs left to check. */
   ended(session: Session): void {
     this.#heldBefore.delete(session);
   }
 
   announced(host: SimHost, piece: number): void {
-    this.#hold(host.disk.has(piece), `host ${host.index} announced piece ${piece}, which it has not stored`);
+    if (!host.disk.has(piece)) fail(`host ${host.index} announced piece ${piece}, which it has not stored`);
   }
 
   stored(host: SimHost, session: Session): void {
     const { held } = session.state;
-    this.#hold(held.count === host.disk.count, `host ${host.index} counts other pieces than it stored`);
-    this.#hold(held.count >= (this.#heldBefore.get(session) ?? 0), `host ${host.index} lost pieces`);
+    if (held.count !== host.disk.count) fail(`host ${host.index} counts other pieces than it stored`);
+    if (held.count < (this.#heldBefore.get(session) ?? 0)) fail(`host ${host.index} lost pieces`);
     this.#heldBefore.set(session, held.count);
   }
 
@@ -55,17 +51,16 @@ export class Checks {
     const { maxClaimedBytes, linkWindowBytes, wishesPerSender } = state.limits;
     const asked = state.links.get(peer)?.asked.length ?? 0;
     const window = Math.max(wishesPerSender * PIECE_BYTES, linkWindowBytes);
-    this.#hold(asked * PIECE_BYTES <= window, `host ${host.index} asked ${asked} pieces of one neighbour`);
-    this.#hold(
-      state.claimedBytes < maxClaimedBytes + PIECE_BYTES,
-      `host ${host.index} has ${state.claimedBytes} bytes in flight`,
-    );
-    const isBanned = exchange.banned.has(this.#world.host(peer));
-    this.#hold(!isBanned, `host ${host.index} asked a banned peer`);
+    if (asked * PIECE_BYTES > window) fail(`host ${host.index} asked ${asked} pieces of one neighbour`);
+    if (state.claimedBytes >= maxClaimedBytes + PIECE_BYTES) {
+      fail(`host ${host.index} has ${state.claimedBytes} bytes in flight`);
+    }
+    if (exchange.banned.size === 0) return;
+    if (exchange.banned.has(this.#world.host(peer))) fail(`host ${host.index} asked a banned peer`);
   }
 
   uploading(running: number, limit: number): void {
-    this.#hold(running <= limit, `${running} pieces are sent at once, the limit is ${limit}`);
+    if (running > limit) fail(`${running} pieces are sent at once, the limit is ${limit}`);
   }
 
   /** A lease is granted: what nobody in reach holds may be read again if it was read before. */
@@ -99,12 +94,12 @@ export class Checks {
     for (const other of this.#overlapping(reader, pieces)) {
       const epoch = leaseOf(other);
       const isFenced = epoch < mine || !isSettled(reader) || !isSettled(other);
-      this.#hold(isFenced, `hosts ${reader.index} and ${other.index} read the same under one epoch`);
+      if (!isFenced) fail(`hosts ${reader.index} and ${other.index} read the same under one epoch`);
       this.#world.agenda.after(FENCE_MS, () => {
         const isStill = leaseOf(other) === epoch && leaseOf(reader) === mine;
         const isBoth = isStill && this.#overlapping(reader, pieces).includes(other);
         const isKnown = isSettled(reader) && isSettled(other);
-        this.#hold(!(isBoth && isKnown), `host ${other.index} reads on under the stale epoch ${epoch}`);
+        if (isBoth && isKnown) fail(`host ${other.index} reads on under the stale epoch ${epoch}`);
       });
     }
   }
@@ -126,11 +121,9 @@ export class Checks {
     const count = this.#world.origin.readCounts[piece] ?? 0;
     if (count <= 1 + (this.#mayRepeat[piece] ?? 0)) return;
     this.#unexcused += 1;
-    const { faults } = this;
-    this.#hold(
-      this.#unexcused <= faults * this.#leadPieces,
-      `piece ${piece} was read ${count} times; ${this.#unexcused} pieces were read again, after ${faults} faults`,
-    );
+    if (this.#unexcused <= this.faults * this.#leadPieces) return;
+    const again = `${this.#unexcused} pieces were read again, after ${this.faults} faults`;
+    fail(`piece ${piece} was read ${count} times; ${again}`);
   }
 
   /** What a reader may have read and not given on: its lead, a piece for each read, and what was just being granted. */
@@ -138,6 +131,10 @@ export class Checks {
     const { originLeadBytes = 32 * PIECE_BYTES, originReads = 4 } = this.#world.options.swarm;
     return originLeadBytes / PIECE_BYTES + 3 * originReads;
   }
+}
+
+function fail(rule: string): never {
+  throw new SimViolation(rule);
 }
 
 function leaseOf({ session }: SimHost): number {

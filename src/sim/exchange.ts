@@ -1,7 +1,7 @@
 // A host's exchange with its neighbours, as src/daemon/exchange.ts and peer-links.ts do it: links, channels, bitfields,
 // requests. Proofs are left out: a corrupt piece is known for one.
 
-import type { PeerId } from '../core/index.ts';
+import type { Bitfield, PeerId } from '../core/index.ts';
 import type { SwarmEvent } from '../swarm/index.ts';
 import type { SimHost } from './host.ts';
 import type { Link } from './link.ts';
@@ -12,16 +12,27 @@ import type { World } from './world.ts';
 /** A dial into nowhere fails after this: transport's `connectTimeoutMs`. */
 const DIAL_TIMEOUT_MS = 5_000;
 
-/** One swarm on a link; the dialler has opened it. */
-export interface Channel {
+/** One host's end of a swarm on a link; the dialler has opened it. */
+export class Channel {
   readonly id: number;
   readonly link: Link;
-  readonly dialler: SimHost;
-  readonly acceptor: SimHost;
-}
+  /** Whose end it is; none where the host is gone. */
+  readonly exchange: Exchange | undefined;
+  /** The host at the other end. */
+  readonly other: SimHost;
+  /** The other end. */
+  readonly twin: Channel;
+  isOpen = false;
+  /** Pieces asked of the other end and neither here nor cancelled. */
+  readonly asked: number[] = [];
 
-export function otherEnd(channel: Channel, host: SimHost): SimHost {
-  return channel.dialler === host ? channel.acceptor : channel.dialler;
+  constructor(id: number, link: Link, host: SimHost, other: SimHost, twin?: Channel) {
+    this.id = id;
+    this.link = link;
+    this.exchange = host.session?.exchange;
+    this.other = other;
+    this.twin = twin ?? new Channel(id, link, other, host, this);
+  }
 }
 
 export class Exchange {
@@ -32,10 +43,8 @@ export class Exchange {
   readonly #host: SimHost;
   readonly #up = new Map<PeerId, Channel>();
   /** Channels whose other side was told what this host holds. */
-  readonly #told = new Set<Channel>();
+  readonly #told: Channel[] = [];
   readonly #channels = new Set<Channel>();
-  /** Pieces asked of each neighbour and neither here nor cancelled. */
-  readonly #requests = new Map<SimHost, Set<number>>();
 
   constructor(world: World, host: SimHost) {
     this.#world = world;
@@ -84,44 +93,51 @@ export class Exchange {
   }
 
   #openChannel(acceptor: SimHost, link: Link): void {
-    const channel: Channel = { id: this.#world.nextChannelId(), link, dialler: this.#host, acceptor };
+    const channel = new Channel(this.#world.nextChannelId(), link, this.#host, acceptor);
+    this.#open(channel);
+    link.send(() => channel.twin.exchange?.onOpen(channel.twin));
+  }
+
+  #open(channel: Channel): void {
+    channel.isOpen = true;
     this.#channels.add(channel);
-    link.send(() => acceptor.session?.exchange.onOpen(channel));
   }
 
   onOpen(channel: Channel): void {
-    this.#channels.add(channel);
-    const held = this.#host.disk.clone();
-    channel.link.send(() => channel.dialler.session?.exchange.onOpened(channel, held));
-    this.#told.add(channel);
+    this.#open(channel);
+    this.#tellHoldings(channel, (held) => channel.twin.exchange?.onOpened(channel.twin, held));
   }
 
-  onOpened(channel: Channel, acceptorHeld: SimHost['disk']): void {
-    const held = this.#host.disk.clone();
-    channel.link.send(() => channel.acceptor.session?.exchange.setHoldings(channel, held));
-    this.#told.add(channel);
-    this.setHoldings(channel, acceptorHeld);
+  onOpened(channel: Channel, held: Bitfield): void {
+    this.#tellHoldings(channel, (own) => channel.twin.exchange?.setHoldings(channel.twin, own));
+    this.setHoldings(channel, held);
   }
 
-  setHoldings(channel: Channel, held: SimHost['disk']): void {
-    const peer = otherEnd(channel, this.#host).info.id;
+  #tellHoldings(channel: Channel, take: (held: Bitfield) => void): void {
+    const held = this.#host.disk.clone();
+    channel.link.send(() => take(held));
+    this.#told.push(channel);
+  }
+
+  setHoldings(channel: Channel, held: Bitfield): void {
+    const peer = channel.other.info.id;
     if (this.#up.has(peer)) return this.#host.feed({ kind: 'have', peer, pieces: [...held.values()] });
     this.#up.set(peer, channel);
     this.#host.feed({ kind: 'linkUp', peer, held });
   }
 
   linkLost(link: Link): void {
-    const other = link.ends[0] === this.#host ? link.ends[1] : link.ends[0];
     for (const [host, known] of this.links) if (known === link) this.links.delete(host);
     for (const channel of this.#channels) if (channel.link === link) this.#closed(channel);
-    for (const host of this.#requests.keys()) if (host === other) this.#requests.delete(host);
     this.uploads.forget(link);
   }
 
   #closed(channel: Channel): void {
+    channel.isOpen = false;
+    channel.asked.length = 0;
     this.#channels.delete(channel);
-    this.#told.delete(channel);
-    const peer = otherEnd(channel, this.#host).info.id;
+    remove(this.#told, channel);
+    const peer = channel.other.info.id;
     const current = this.#up.get(peer);
     if (current !== undefined && current !== channel) return;
     this.#up.delete(peer);
@@ -149,9 +165,7 @@ export class Exchange {
     }
   }
 
-  #tell(channel: Channel, event: SwarmEvent): void {
-    const { link } = channel;
-    const other = otherEnd(channel, this.#host);
+  #tell({ link, other }: Channel, event: SwarmEvent): void {
     if (link.isOpen) other.feed(event);
     else if (link.isPlain) link.arrive(() => other.feed(event));
     else link.send(() => other.feed(event));
@@ -162,48 +176,42 @@ export class Exchange {
   request(peer: PeerId, piece: number): void {
     const channel = this.#up.get(peer);
     if (!channel) return this.#failed(peer, piece, 'error');
-    const parent = otherEnd(channel, this.#host);
-    const asked = this.#requests.get(parent) ?? new Set();
-    this.#requests.set(parent, asked.add(piece));
-    channel.link.send(() => parent.session?.exchange.onRequest(channel, piece));
+    const { link, asked, twin } = channel;
+    if (!asked.includes(piece)) asked.push(piece);
+    link.send(() => twin.exchange?.onRequest(twin, piece));
   }
 
   onRequest(channel: Channel, piece: number): void {
-    if (this.#host.disk.has(piece) && this.#channels.has(channel)) this.uploads.ask(channel, piece);
+    if (this.#host.disk.has(piece) && channel.isOpen) this.uploads.ask(channel, piece);
     else this.reject(channel, piece, 'not-held', 0);
   }
 
-  reject(channel: Channel, piece: number, reason: 'busy' | 'not-held', retryAfterMs: number): void {
-    const child = otherEnd(channel, this.#host);
-    const peer = this.#host.info.id;
-    channel.link.send(() => child.session?.exchange.onRejected(peer, piece, reason, retryAfterMs));
+  reject({ link, twin }: Channel, piece: number, reason: 'busy' | 'not-held', retryAfterMs: number): void {
+    link.send(() => twin.exchange?.onRejected(twin, piece, reason, retryAfterMs));
   }
 
-  onRejected(peer: PeerId, piece: number, reason: 'busy' | 'not-held', retryAfterMs: number): void {
-    if (!this.#requests.get(this.#world.host(peer))?.delete(piece)) return;
-    this.#host.feed({ kind: 'requestFailed', peer, piece, reason, retryAfterMs });
+  onRejected(channel: Channel, piece: number, reason: 'busy' | 'not-held', retryAfterMs: number): void {
+    if (!remove(channel.asked, piece)) return;
+    this.#host.feed({ kind: 'requestFailed', peer: channel.other.info.id, piece, reason, retryAfterMs });
   }
 
   cancel(peer: PeerId, piece: number): void {
-    const parent = this.#world.host(peer);
     const channel = this.#up.get(peer);
-    if (!this.#requests.get(parent)?.delete(piece) || !channel) return;
-    channel.link.send(() => parent.session?.exchange.uploads.cancel(channel, piece));
+    if (!channel || !remove(channel.asked, piece)) return;
+    const { link, twin } = channel;
+    link.send(() => twin.exchange?.uploads.cancel(twin, piece));
   }
 
-  onBegun(parent: SimHost, piece: number): void {
-    if (!this.#requests.get(parent)?.has(piece)) return;
-    this.#host.feed({ kind: 'begun', peer: parent.info.id, piece });
+  onBegun(channel: Channel, piece: number): void {
+    if (channel.asked.includes(piece)) this.#host.feed({ kind: 'begun', peer: channel.other.info.id, piece });
   }
 
   /** A whole piece is here. One that was cancelled meanwhile is dropped. */
-  onPiece(parent: SimHost, piece: number, isCorrupt: boolean): void {
-    if (!this.#requests.get(parent)?.delete(piece)) {
-      this.#world.checks.wastedBytes += PIECE_BYTES;
-      return;
-    }
-    if (isCorrupt) this.#failed(parent.info.id, piece, 'corrupt');
-    else this.#host.store(piece, parent.info.id);
+  onPiece(channel: Channel, piece: number, isCorrupt: boolean): void {
+    const peer = channel.other.info.id;
+    if (!remove(channel.asked, piece)) this.#world.checks.wastedBytes += PIECE_BYTES;
+    else if (isCorrupt) this.#failed(peer, piece, 'corrupt');
+    else this.#host.store(piece, peer);
   }
 
   #failed(peer: PeerId, piece: number, reason: 'corrupt' | 'error'): void {
@@ -214,7 +222,16 @@ export class Exchange {
     this.uploads.stop();
     for (const link of this.links.values()) link.break();
     this.links.clear();
+    for (const channel of this.#channels) channel.isOpen = false;
     this.#channels.clear();
-    this.#told.clear();
+    this.#told.length = 0;
   }
+}
+
+/** Takes an item out; whether it was in. */
+function remove<Item>(items: Item[], item: Item): boolean {
+  const at = items.indexOf(item);
+  if (at < 0) return false;
+  items.splice(at, 1);
+  return true;
 }

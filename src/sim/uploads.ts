@@ -10,7 +10,7 @@ import {
   removeChild,
   removeWish,
 } from '../swarm/index.ts';
-import { type Channel, otherEnd } from './exchange.ts';
+import type { Channel } from './exchange.ts';
 import type { Transfer } from './flows.ts';
 import type { SimHost } from './host.ts';
 import type { Link } from './link.ts';
@@ -29,7 +29,6 @@ interface Asked extends Wish {
 
 interface Serve {
   readonly asked: Asked;
-  readonly child: SimHost;
   readonly transfer: Transfer;
 }
 
@@ -46,7 +45,7 @@ export class Uploads {
   }
 
   ask(via: Channel, piece: number): void {
-    const peer = otherEnd(via, this.#host).info.id;
+    const peer = via.other.info.id;
     const { snapshot } = this.#world;
     const heldCount = this.#host.session?.state.links.get(peer)?.held.count ?? 0;
     const wish: Asked = { peer, channel: via.id, snapshot, piece, sizeBytes: PIECE_BYTES, heldCount, via };
@@ -55,8 +54,7 @@ export class Uploads {
   }
 
   cancel(via: Channel, piece: number): void {
-    const child = otherEnd(via, this.#host);
-    if (removeWish(this.#queue, child.info.id, via.id, piece)) return;
+    if (removeWish(this.#queue, via.other.info.id, via.id, piece)) return;
     for (const serve of this.#running) {
       if (serve.asked.via === via && serve.asked.piece === piece) this.#abort(serve);
     }
@@ -91,22 +89,23 @@ export class Uploads {
   }
 
   #serve(asked: Asked): void {
-    const child = otherEnd(asked.via, this.#host);
-    const pipes = this.#world.pipes(this.#host, child);
+    const { link, other, twin } = asked.via;
+    const pipes = this.#world.pipes(this.#host, other);
     const transfer = this.#world.flows.start(pipes, asked.sizeBytes, () => this.#sent(serve));
-    const serve: Serve = { asked, child, transfer };
+    const serve: Serve = { asked, transfer };
     this.#running.add(serve);
-    asked.via.link.carry(transfer);
-    asked.via.link.send(() => child.session?.exchange.onBegun(this.#host, asked.piece));
+    link.carry(transfer);
+    link.send(() => twin.exchange?.onBegun(twin, asked.piece));
   }
 
   #sent(serve: Serve): void {
-    const { asked, child } = serve;
-    const { sizeBytes, piece, via } = asked;
+    const { asked } = serve;
+    const { sizeBytes, piece } = asked;
+    const { link, other, twin } = asked.via;
     this.#host.sentBytes += sizeBytes;
-    if (child.zone !== this.#host.zone) this.#host.crossZoneBytes += sizeBytes;
+    if (other.zone !== this.#host.zone) this.#host.crossZoneBytes += sizeBytes;
     const isCorrupt = this.#host.isLiar && this.#world.random() < LIE_SHARE;
-    via.link.send(() => child.session?.exchange.onPiece(this.#host, piece, isCorrupt));
+    link.send(() => twin.exchange?.onPiece(twin, piece, isCorrupt));
     this.#end(serve, true);
   }
 

@@ -48,18 +48,14 @@ function search(
 ): void {
   const links = isWide ? [...state.links.values()] : [...state.touched];
   let asked = 0;
-  for (const link of state.links.values()) if (link.isFar === isFar && isAskedOnly(link)) asked += 1;
+  for (const link of state.waiting) if (link.isFar === isFar) asked += 1;
   const from = Math.floor(state.random() * links.length);
   for (let step = 0; step < links.length; step += 1) {
     const link = links[(from + step) % links.length];
     if (!link || link.isFar !== isFar || link.current.length > 0) continue;
-    if (isAskedOnly(link)) fillWindow(state, link, nowMs, effects);
+    if (state.waiting.has(link)) fillWindow(state, link, nowMs, effects);
     else if (asked < state.limits.searchWidth && fillWindow(state, link, nowMs, effects)) asked += 1;
   }
-}
-
-function isAskedOnly({ current, asked }: LinkState): boolean {
-  return current.length === 0 && asked.length > 0;
 }
 
 /** Asks a link for as much as it may be asked for; whether that was anything. */

@@ -97,6 +97,8 @@ export interface SwarmState {
   readonly links: Map<PeerId, LinkState>;
   /** Links that are sending a piece. */
   readonly active: Set<LinkState>;
+  /** Links that were asked for pieces and send none. */
+  readonly waiting: Set<LinkState>;
   /** Links that something changed for: their windows are looked at before the step ends. */
   readonly touched: Set<LinkState>;
   /** Whether that is all of them. */
@@ -151,6 +153,7 @@ export function createSwarmState({ self, zone = '', map, held, rngSeed, limits }
     claims: new Map(),
     links: new Map(),
     active: new Set(),
+    waiting: new Set(),
     touched: new Set(),
     allTouched: false,
     dials: new Map(),
@@ -259,6 +262,7 @@ export function addClaim(state: SwarmState, link: LinkState, piece: number): voi
   state.askedOf[piece] = claim.links.length;
   link.asked.push(claim);
   link.askedBytes += claim.bytes;
+  if (link.current.length === 0) state.waiting.add(link);
 }
 
 /** A link has begun to send a piece that it was asked for. */
@@ -269,6 +273,7 @@ export function beginClaim(state: SwarmState, link: LinkState, claim: Claim, now
   claim.overdue = false;
   link.current.push(claim);
   state.active.add(link);
+  state.waiting.delete(link);
 }
 
 /** All of a piece has come, or no more of it will: its sender is free for the next. */
@@ -278,6 +283,7 @@ export function freeLane(state: SwarmState, link: LinkState, claim: Claim): void
   link.current.splice(at, 1);
   if (link.current.length > 0) return;
   state.active.delete(link);
+  if (link.asked.length > 0) state.waiting.add(link);
   state.allTouched = true;
 }
 
@@ -292,6 +298,7 @@ export function dropClaim(state: SwarmState, link: LinkState, claim: Claim): voi
     freeLane(state, link, claim);
     remove(claim.senders, link);
   }
+  if (link.asked.length === 0) state.waiting.delete(link);
   if (claim.links.length === 0) {
     state.claims.delete(claim.piece);
     state.claimedBytes -= claim.bytes;
