@@ -197,3 +197,12 @@ test('a scheduler that was started again is told anew who holds what', async (co
   await assertHas(reader);
   assert.equal(readBytes(repositories.second, 'second.bin'), 0);
 });
+
+test('two snapshots that one host delivers at once share what they have in common', async (context) => {
+  const { url } = await startTestScheduler(context);
+  const [own, other] = [first(), second()];
+  const host = await startHost(context, url, { repositories: [own, other] });
+  await Promise.all([host.fetch(own), host.fetch(other)]);
+  await assertHas(host);
+  assert.equal(readBytes(own, 'first/model.bin') + readBytes(other, 'second.bin'), SHARED_BYTES);
+});

@@ -23,6 +23,7 @@ import { PeerLinks } from './peer-links.ts';
 import { Repairs } from './repairs.ts';
 import { Sessions } from './sessions.ts';
 import { Slots } from './slots.ts';
+import { Turns } from './turns.ts';
 import { Uploads } from './uploads.ts';
 
 export interface Repository {
@@ -88,6 +89,7 @@ export async function startHost(
   const scheduler = connectScheduler({ ...common, url: schedulerUrl, self, rejoin });
   const sources = new Map(repositories.map(({ source, snapshot }) => [snapshot.id, source]));
   const uploads = new Uploads(silentLogger);
+  const turns = new Turns<Digest>();
   const borrowSlots = new Slots(16);
   const held = new HeldBlobs({
     mayLend: true,
@@ -119,6 +121,8 @@ export async function startHost(
       budget: new OriginBudget(steadyClock),
       invite: async () => undefined,
       borrowSlots,
+      turns,
+      onPiece: (digest, index, by) => sessions.noteStored(digest, index, by),
       onComplete: () => undefined,
       onDamage: (digest) => repairs.changed(digest),
     }),

@@ -51,6 +51,7 @@ import { Slots } from './slots.ts';
 import { snapshotOfCall } from './succession.ts';
 import type { SessionDeps } from './swarm-context.ts';
 import type { SwarmSession } from './swarm-session.ts';
+import { Turns } from './turns.ts';
 import { Uploads } from './uploads.ts';
 import { verifyCache } from './verify-cache.ts';
 
@@ -121,6 +122,7 @@ export class Engine implements ControlApi {
   readonly #repairs: Repairs;
   readonly #held: HeldBlobs;
   readonly #lender: Lender;
+  readonly #turns = new Turns<Digest>();
   readonly #borrowSlots = new Slots(MAX_BORROWED_PIECES);
   readonly #complaints: Complaints;
   readonly #resolver: Resolver;
@@ -254,6 +256,8 @@ export class Engine implements ControlApi {
       budget: this.#budgets.of(originOf(snapshot.ref.endpoint)),
       invite: (seed, invited, credentials) => this.#resolver.invite(seed, invited, credentials),
       borrowSlots: this.#borrowSlots,
+      turns: this.#turns,
+      onPiece: (digest, index, by) => this.#sessions.noteStored(digest, index, by),
       onComplete: () => this.#held.changed(),
       onDamage: (digest) => this.#repairs.changed(digest),
       source: this.#sourceOf(snapshot.ref.scheme),

@@ -51,3 +51,15 @@ test('a hundred snapshots at once that share a file each with one that another h
   const totals = { fromPeers: SNAPSHOTS * MiB, fromOrigin: SNAPSHOTS * FILE_BYTES };
   assert.deepEqual(reader.sessions.totals(), totals);
 });
+
+test('a hundred snapshots at once that all have one file: it is read once', async (context) => {
+  const { url } = await startTestScheduler(context);
+  const shared = Buffer.alloc(2 * MiB, 'shared ');
+  const repositories = Array.from({ length: SNAPSHOTS }, (_, at) =>
+    repositoryOf({ 'weights.bin': shared, 'own.bin': Buffer.alloc(FILE_BYTES, `own ${at} `) }),
+  );
+  const host = await startHost(context, url, { repositories });
+  await fetchAll(host, repositories);
+  const fromOrigin = 2 * MiB + SNAPSHOTS * FILE_BYTES;
+  assert.deepEqual(host.sessions.totals(), { fromPeers: 0, fromOrigin });
+});

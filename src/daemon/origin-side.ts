@@ -170,16 +170,20 @@ export class OriginSide {
     await read(last);
   }
 
+  /** Other swarms of this host may want the blob as well: one fetches it, and all have what it stores. */
   async #readBlob(task: BlobTask, readId: number, signal: AbortSignal): Promise<void> {
+    const { deps, snapshot } = this.#context;
+    const { digest } = task.open.spec;
+    await deps.turns.run(digest, snapshot.id, signal, () => this.#fetchBlob(task, readId, signal));
+  }
+
+  async #fetchBlob(task: BlobTask, readId: number, signal: AbortSignal): Promise<void> {
     const { mapped, open } = task;
     const first = mapped.pieces.start;
     const start = (this.#running.get(readId)?.start ?? first) - first;
     const end = (): number => (this.#running.get(readId)?.end ?? first) - first;
-    const held = open.held.count;
     await this.#handlers.borrow(task, signal);
-    const runs =
-      open.held.count > held ? unheldRuns(open, { start, end: end() }) : [{ start, end: Infinity }];
-    for (const run of runs) {
+    for (const run of unheldRuns(open, { start, end: end() })) {
       const cut = {
         file: this.#fileWith(mapped.digest),
         pieceLengthBytes: mapped.pieceLengthBytes,

@@ -20,6 +20,7 @@ import { OriginBudget } from './origin-budget.ts';
 import { PeerLinks } from './peer-links.ts';
 import { Sessions } from './sessions.ts';
 import { Slots } from './slots.ts';
+import { Turns } from './turns.ts';
 import { Uploads } from './uploads.ts';
 
 function infoOf({ id, publicKey }: Identity): PeerInfo {
@@ -62,6 +63,8 @@ export async function hostOf(
       budget: new OriginBudget(systemClock),
       invite: async () => undefined,
       borrowSlots: new Slots(16),
+      turns: new Turns(),
+      onPiece: () => undefined,
       onComplete: () => undefined,
       onDamage: async () => undefined,
     }),

@@ -172,6 +172,11 @@ export class Sessions {
     throw new AnaxError('peer_refused', 'no part in this swarm');
   }
 
+  /** The swarm of one snapshot has stored a piece: the others have it, too, where they have its blob. */
+  noteStored(digest: Digest, index: number, by: SnapshotId): void {
+    for (const [id, { session }] of this.#entries) if (id !== by) session.noteStored(digest, index);
+  }
+
   /** What a scheduler is told after a break. A session that is still opening its blobs joins by itself. */
   joinFacts(): JoinFacts[] {
     return [...this.all()].filter(({ isOpen }) => isOpen).map((session) => session.joinFacts());

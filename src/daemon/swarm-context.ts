@@ -13,6 +13,7 @@ import {
   type PeerInfo,
   type PieceHash,
   type PieceMap,
+  type SnapshotId,
   type Source,
   type StoredSnapshot,
   type TrustedReaders,
@@ -23,6 +24,7 @@ import type { BlobTask } from './blob-task.ts';
 import type { OriginBudget } from './origin-budget.ts';
 import type { PeerLinks } from './peer-links.ts';
 import type { Slots } from './slots.ts';
+import type { Turns } from './turns.ts';
 import type { Uploads } from './uploads.ts';
 
 export interface SessionDeps {
@@ -44,6 +46,10 @@ export interface SessionDeps {
   readonly invite: (seed: PeerInfo, snapshot: StoredSnapshot, credentials: Credentials) => Promise<void>;
   /** Pieces that this host takes from lenders of blobs at once. */
   readonly borrowSlots: Slots;
+  /** Who fetches a stored blob, of all swarms of this host. */
+  readonly turns: Turns<Digest>;
+  /** A piece of a stored blob came in; other swarms of this host may lack it, too. */
+  readonly onPiece: (digest: Digest, index: number, snapshot: SnapshotId) => void;
   /** A blob is complete. */
   readonly onComplete: () => void;
   /** The file behind a stored blob is not what was committed. */

@@ -81,7 +81,7 @@ export class SwarmSession {
       rarityFor: (peer, piece) => (this.#state ? rarityFor(this.#state, peer, piece) : 0),
       run: (work) => this.#run(work),
     };
-    const onStored = (piece: number): void => this.#verdicts.consider(locateTask(this.#context, piece).task);
+    const onStored = (piece: number): void => this.#stored(piece);
     const onGrants = (grants: readonly ReaderGrant[]): void => this.#takeGrants(grants);
     this.exchange = new Exchange(this.#context, {
       onStored,
@@ -191,6 +191,22 @@ export class SwarmSession {
   /** The blob that a piece of the snapshot is in, and its place there; `undefined` for what is none. */
   find(piece: number): { task: BlobTask; index: number } | undefined {
     return this.isOpen && piece < this.map.pieceCount ? locateTask(this.#context, piece) : undefined;
+  }
+
+  #stored(piece: number): void {
+    const { task, index } = locateTask(this.#context, piece);
+    this.#context.deps.onPiece(task.open.spec.digest, index, this.snapshot.id);
+    this.#verdicts.consider(task);
+  }
+
+  /** Another swarm of this host has stored a piece of a blob that may be in this one as well. */
+  noteStored(digest: Digest, index: number): void {
+    const task = this.#context.tasks.get(digest);
+    if (!task || task.isSettled || task.open.spec.digest !== digest || !this.isOpen) return;
+    const piece = task.mapped.pieces.start + index;
+    if (this.#state?.held.has(piece)) return;
+    this.#feed({ kind: 'stored', piece, from: this.#context.deps.identity.id });
+    this.#verdicts.consider(task);
   }
 
   /** Takes note of pieces that the store has dropped from under the session: they are wanted again. */
