@@ -6,7 +6,15 @@ import { createWorkspace, describeMachine, keepWarm, type Workspace, warmMemory 
 import { AnaxPair, MODEL_FILE, type Variant } from './anax-pair.ts';
 import { readWireOptions, type WireOptions } from './options.ts';
 import { CONTESTANTS, type Contestant, type WireFigures, wireObject, wireTable } from './report.ts';
-import { aria2, curl, type FetchCommand, measureFetch, measureIperf3, Nginx } from './rivals.ts';
+import {
+  aria2,
+  bareReceiver,
+  curl,
+  type FetchCommand,
+  measureFetch,
+  measureIperf3,
+  Nginx,
+} from './rivals.ts';
 import type { Transfer } from './transfer.ts';
 
 /** At once there are the parent's copy, the child's or a rival's, and what buffers and pipes take. */
@@ -76,6 +84,7 @@ function measuresOf(contest: Contest): Partial<Record<Contestant, () => Promise<
     tls: () => deliver(pair, contest, { tls: true, workers: 1 }),
     tlsTwoWorkers: () => deliver(pair, contest, { tls: true, workers: 2 }),
     ...(nginx && !missing.curl && { nginxCurl: () => fetchFrom(nginx, curl, contest) }),
+    ...(nginx && { nginxBare: () => fetchFrom(nginx, bareReceiver, contest) }),
     ...(nginx && !missing.aria2c && { aria2: () => fetchFrom(nginx, aria2, contest) }),
   };
 }

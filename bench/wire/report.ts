@@ -9,6 +9,7 @@ export const CONTESTANTS = [
   'tls',
   'tlsTwoWorkers',
   'nginxCurl',
+  'nginxBare',
   'aria2',
 ] as const;
 export type Contestant = (typeof CONTESTANTS)[number];
@@ -19,6 +20,7 @@ const NAMES: Readonly<Record<Contestant, string>> = {
   tls: 'anax with TLS, 1 worker',
   tlsTwoWorkers: 'anax with TLS, 2 workers',
   nginxCurl: 'nginx → curl',
+  nginxBare: 'nginx → read, BLAKE3, write',
   aria2: 'nginx → aria2, 8 connections',
 };
 

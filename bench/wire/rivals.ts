@@ -73,6 +73,15 @@ export type FetchCommand = (url: string, folder: string, name: string) => readon
 
 export const curl: FetchCommand = (url, folder, name) => ['curl', '-s', '-f', '-o', join(folder, name), url];
 
+/** See bare-receiver.ts. */
+export const bareReceiver: FetchCommand = (url, folder, name) => [
+  process.execPath,
+  '--disable-warning=ExperimentalWarning',
+  join(import.meta.dirname, 'bare-receiver.ts'),
+  url,
+  join(folder, name),
+];
+
 export const aria2: FetchCommand = (url, folder, name) => [
   'aria2c',
   '--no-conf',
