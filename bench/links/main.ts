@@ -125,7 +125,7 @@ class Scene {
         } else if (kind === 'request') {
           const sizeBytes = piece < FIRST_LARGE_PIECE ? options.sizeBytes : LARGE_PIECE_BYTES;
           const source = { sizeBytes, proof, span, onDamage: () => undefined };
-          const demand = { heldCount: 0, rarity: () => 1 };
+          const demand = { heldCount: 0, view: { rarity: () => 1, hasUnsent: () => false } };
           this.#uploads.ask({ ...demand, peer, channel, snapshot: SNAPSHOT, piece, sizeBytes, link, source });
         }
       },

@@ -171,7 +171,7 @@ export class Exchange implements ChannelOwner {
   // What this host gives.
 
   #serve(channel: Channel, piece: number): void {
-    const { deps, snapshot, heldBy, rarityFor } = this.#context;
+    const { deps, snapshot, heldBy, viewOf } = this.#context;
     const source = servablePiece(this.#context, piece);
     if (!source) {
       channel.link.send({ kind: 'reject', channel: channel.id, piece, code: 'not-held', retryAfterMs: 0 });
@@ -180,7 +180,7 @@ export class Exchange implements ChannelOwner {
     this.lastServedMs = deps.clock.now();
     const { peer, link, id } = channel;
     const { sizeBytes } = source;
-    const demand = { heldCount: heldBy(peer), rarity: () => rarityFor(peer, piece) };
+    const demand = { heldCount: heldBy(peer), view: viewOf(peer, piece) };
     deps.uploads.ask({ peer, channel: id, snapshot: snapshot.id, piece, sizeBytes, link, source, ...demand });
   }
 

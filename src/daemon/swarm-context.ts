@@ -25,7 +25,7 @@ import type { OriginBudget } from './origin-budget.ts';
 import type { PeerLinks } from './peer-links.ts';
 import type { Slots } from './slots.ts';
 import type { Turns } from './turns.ts';
-import type { Uploads } from './uploads.ts';
+import type { PieceView, Uploads } from './uploads.ts';
 
 export interface SessionDeps {
   readonly identity: Identity;
@@ -80,8 +80,8 @@ export interface SwarmContext {
   readonly feed: (event: SwarmEvent) => void;
   /** How many pieces a neighbour is known to hold. */
   readonly heldBy: (peer: PeerId) => number;
-  /** How rare a piece is for a neighbour that asks for it. */
-  readonly rarityFor: (peer: PeerId, piece: number) => number;
+  /** What decides when a neighbour that asks for a piece is served. */
+  readonly viewOf: (peer: PeerId, piece: number) => PieceView;
   /** Keeps work that nobody awaits: its failure is logged, and stopping waits for it. */
   readonly run: (work: Promise<void>) => void;
 }

@@ -25,6 +25,7 @@ import {
 import type { JoinFacts, SchedulerMessage } from '../scheduler-server/index.ts';
 import {
   createSwarmState,
+  hasUnsent,
   rarityFor,
   type SwarmEffect,
   type SwarmEvent,
@@ -78,7 +79,10 @@ export class SwarmSession {
       signal: this.#stopping.signal,
       feed: (event) => this.#feed(event),
       heldBy: (peer) => this.#state?.links.get(peer)?.held.count ?? 0,
-      rarityFor: (peer, piece) => (this.#state ? rarityFor(this.#state, peer, piece) : 0),
+      viewOf: (peer, piece) => ({
+        rarity: () => (this.#state ? rarityFor(this.#state, peer, piece) : 0),
+        hasUnsent: (wasSent) => this.#state !== undefined && hasUnsent(this.#state, peer, wasSent),
+      }),
       run: (work) => this.#run(work),
     };
     const onStored = (piece: number): void => this.#stored(piece);

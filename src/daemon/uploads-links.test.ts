@@ -65,7 +65,7 @@ class Parent {
         const sizeBytes = piece === PIECES - 1 ? LARGE_BYTES : SMALL_BYTES;
         const place = { fd: this.#file.fd, offsetBytes: piece * SMALL_BYTES, release: () => undefined };
         const source = { sizeBytes, proof: PROOF, span: () => place, onDamage: () => undefined };
-        const demand = { heldCount: 0, rarity: () => 1 };
+        const demand = { heldCount: 0, view: { rarity: () => 1, hasUnsent: () => false } };
         this.uploads.ask({ ...demand, peer, channel, snapshot: SNAPSHOT, piece, sizeBytes, link, source });
       },
       onCall: async () => new Uint8Array(),

@@ -47,7 +47,7 @@ function ask(
     piece,
     sizeBytes: 10,
     heldCount: 0,
-    rarity: () => 1,
+    view: { rarity: () => 1, hasUnsent: () => false },
     link: link as unknown as DataLink,
     source: { sizeBytes: 10, proof: PROOF, span, onDamage: () => void (places.damaged += 1) },
   });

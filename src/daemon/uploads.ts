@@ -19,6 +19,7 @@ import {
   stallServe,
   type UploadQueue,
   type Wish,
+  type WishView,
 } from '../swarm/index.ts';
 
 /** A held piece that may be given on. */
@@ -34,9 +35,19 @@ export interface ServablePiece {
 interface Asked extends Wish {
   readonly link: DataLink;
   readonly source: ServablePiece;
-  /** How rare the piece is now. */
-  readonly rarity: () => number;
+  readonly view: PieceView;
 }
+
+/** See `WishView`, for one piece. */
+export interface PieceView {
+  rarity(): number;
+  hasUnsent(wasSent: (piece: number) => boolean): boolean;
+}
+
+const VIEW: WishView = {
+  rarityOf: (wish) => (wish as Asked).view.rarity(),
+  hasUnsent: (wish, wasSent) => (wish as Asked).view.hasUnsent(wasSent),
+};
 
 /** When a refused child may ask again. */
 const BUSY_RETRY_MS = 250;
@@ -69,7 +80,7 @@ export class Uploads {
 
   #pump(): void {
     for (;;) {
-      const wish = nextWish(this.#queue, (candidate) => (candidate as Asked).rarity());
+      const wish = nextWish(this.#queue, VIEW);
       if (!wish) return;
       void this.#serve(wish as Asked);
     }

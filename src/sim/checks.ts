@@ -48,9 +48,9 @@ export class Checks {
   }
 
   requested(host: SimHost, { state, exchange }: Session, peer: PeerId): void {
-    const { maxClaimedBytes, linkWindowBytes, wishesPerSender } = state.limits;
+    const { maxClaimedBytes, linkWindowBytes, wishesPerSender, solePiecesPerLink } = state.limits;
     const asked = state.links.get(peer)?.asked.length ?? 0;
-    const window = Math.max(wishesPerSender * PIECE_BYTES, linkWindowBytes);
+    const window = Math.max(wishesPerSender * PIECE_BYTES, linkWindowBytes, solePiecesPerLink * PIECE_BYTES);
     if (asked * PIECE_BYTES > window) fail(`host ${host.index} asked ${asked} pieces of one neighbour`);
     if (state.claimedBytes >= maxClaimedBytes + PIECE_BYTES) {
       fail(`host ${host.index} has ${state.claimedBytes} bytes in flight`);

@@ -77,6 +77,11 @@ export class SimHost implements LinkNode {
     };
   }
 
+  /** Has everything on disk, as after a download of before. */
+  fill(): void {
+    for (let piece = 0; piece < this.disk.length; piece += 1) this.disk.add(piece);
+  }
+
   /** Starts the daemon and its download, with what is on disk. */
   start(): void {
     if (this.session) return;

@@ -19,6 +19,7 @@ const HELP = `usage: npm run sim -- [options]
   --seed-peers n seeds that read the origin (1)     --share-mib n  least part of a lease that is shared (32)
   --straggler    one peer's uplink falls to 1 %     --jobs n     seeds on so many threads (1)
   --faults       crashes, partitions, lies, …       --twice      runs each seed twice and compares the traces
+  --warm-seed    the seeds have all of it at the start
   --joins n      instead: what so many joins cost the scheduler
   --json         one JSON object a run              --plot file  completion over time as SVG
 `;
@@ -33,10 +34,19 @@ function readArguments() {
   const flag = { type: 'boolean', default: false } as const;
   const numbers = Object.fromEntries([...NUMBERS, ...MORE_NUMBERS].map((name) => [name, text]));
   const { values } = parseArgs({
-    options: { ...numbers, straggler: flag, faults: flag, twice: flag, json: flag, help: flag, plot: text },
+    options: {
+      ...numbers,
+      straggler: flag,
+      'warm-seed': flag,
+      faults: flag,
+      twice: flag,
+      json: flag,
+      help: flag,
+      plot: text,
+    },
   });
   return values as Partial<Record<NumberName | 'plot', string>> &
-    Record<'straggler' | 'faults' | 'twice' | 'json' | 'help', boolean>;
+    Record<'straggler' | 'warm-seed' | 'faults' | 'twice' | 'json' | 'help', boolean>;
 }
 
 type Values = ReturnType<typeof readArguments>;
@@ -64,6 +74,7 @@ function toOptions(values: Values): SimOptions {
     slow: numberOf(values, 'slow', 0),
     straggler: values.straggler,
     faults: values.faults,
+    warmSeed: values['warm-seed'],
     linkBytesPerSecond: mbit * BYTES_PER_MBIT,
     originBytesPerSecond: numberOf(values, 'origin-mbit', mbit) * BYTES_PER_MBIT,
     ...(zoneMbit !== undefined && { zoneBytesPerSecond: zoneMbit * BYTES_PER_MBIT }),

@@ -64,10 +64,13 @@ test('each piece enters a zone about once', () => {
   assert.ok(result.crossZoneRatio >= 1 && result.crossZoneRatio <= 1.1, `${result.crossZoneRatio}`);
 });
 
+/** Overdue pieces are looked for so often where nothing else happens. */
+const TICK_SECONDS = 0.25;
+
 test('a parent that all but stops half way costs little time', () => {
   const [usual, slowed] = [false, true].map((straggler) => simulate({ peers: 8, pieces: 512, straggler }));
   assert.ok(usual && slowed);
-  assert.ok(slowed.makespanSeconds <= usual.makespanSeconds * 1.05);
+  assert.ok(slowed.makespanSeconds <= usual.makespanSeconds * 1.05 + TICK_SECONDS);
 });
 
 test('a join costs the scheduler a few messages', () => {

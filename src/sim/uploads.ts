@@ -1,10 +1,11 @@
 // What a host gives: carries out the upload queue's decisions, as src/daemon/uploads.ts does, as transfers.
 
-import type { UploadQueue, Wish } from '../swarm/index.ts';
+import type { UploadQueue, Wish, WishView } from '../swarm/index.ts';
 import {
   addWish,
   createUploadQueue,
   endServe,
+  hasUnsent,
   nextWish,
   rarityFor,
   removeChild,
@@ -79,9 +80,12 @@ export class Uploads {
 
   #pump(): void {
     const state = this.#host.session?.state;
-    const rarity = ({ peer, piece }: Wish): number => (state ? rarityFor(state, peer, piece) : 0);
+    const view: WishView = {
+      rarityOf: ({ peer, piece }) => (state ? rarityFor(state, peer, piece) : 0),
+      hasUnsent: ({ peer }, wasSent) => (state ? hasUnsent(state, peer, wasSent) : false),
+    };
     for (;;) {
-      const wish = nextWish(this.#queue, rarity);
+      const wish = nextWish(this.#queue, view);
       if (!wish) break;
       this.#serve(wish as Asked);
     }

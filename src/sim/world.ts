@@ -97,6 +97,7 @@ export class World {
     this.agenda.at(0, () => this.scheduler.start());
     for (const host of this.hosts) {
       const delayMs = host.info.role === 'seed' ? 0 : 1 + this.random() * this.options.arrivalMs;
+      if (host.info.role === 'seed' && this.options.warmSeed) host.fill();
       this.unfinished.add(host);
       this.agenda.at(START_MS + delayMs, () => host.start());
     }

@@ -3,7 +3,14 @@
 export { unreadSpans } from './lease-share.ts';
 export { DEFAULT_SWARM_LIMITS, type SwarmLimits } from './limits.ts';
 export { step } from './machine.ts';
-export { createSwarmState, isStarved, rarityFor, type SwarmOptions, type SwarmState } from './state.ts';
+export {
+  createSwarmState,
+  hasUnsent,
+  isStarved,
+  rarityFor,
+  type SwarmOptions,
+  type SwarmState,
+} from './state.ts';
 export {
   createSuccession,
   hearNews,
@@ -29,4 +36,5 @@ export {
   type UploadLimits,
   type UploadQueue,
   type Wish,
+  type WishView,
 } from './upload-queue.ts';

@@ -26,6 +26,13 @@ export interface SwarmLimits {
   readonly searchWidth: number;
   /** Pieces asked of one neighbour that does not send yet. Default 2: it chooses the one that it has sent least. */
   readonly wishesPerLink: number;
+  /**
+   * Pieces asked at once of a neighbour that alone holds them, up to `soleWindowBytes`. Default 8: it gives each of them
+   * to one first, and of more wishes one more often is for such a piece.
+   */
+  readonly solePiecesPerLink: number;
+  /** Default 32 MiB. */
+  readonly soleWindowBytes: number;
   /** Neighbours asked for one piece at once, until one of them begins to send it. Default 8. */
   readonly claimsPerPiece: number;
   /**
@@ -77,6 +84,8 @@ export const DEFAULT_SWARM_LIMITS: SwarmLimits = {
   linkWindowBytes: 3 * MiB,
   searchWidth: 8,
   wishesPerLink: 2,
+  solePiecesPerLink: 8,
+  soleWindowBytes: 32 * MiB,
   claimsPerPiece: 8,
   importPatienceMs: 1_500,
   originReads: 4,

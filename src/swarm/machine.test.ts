@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { Bitfield, MiB, type PeerId, type PeerInfo, toRanges } from '../core/index.ts';
 import { SwarmWorld, someError } from '../testing/swarm-world/index.ts';
-import { createSwarmState, type SwarmEvent, type SwarmState, step } from './index.ts';
+import { createSwarmState, hasUnsent, type SwarmEvent, type SwarmState, step } from './index.ts';
 import { DEFAULT_SWARM_LIMITS } from './limits.ts';
 
 function firstHost(world: SwarmWorld): SwarmWorld['hosts'][number] {
@@ -201,6 +201,35 @@ function begunBy(asked: readonly { peer: PeerId; piece: number }[], count: numbe
   const peers = new Set<PeerId>();
   return firsts.filter(({ peer }) => !peers.has(peer) && peers.add(peer)).slice(0, count);
 }
+
+test('who alone holds pieces is asked for more of them', () => {
+  const one = askedOfFullNeighbours(1, 40);
+  assert.equal(one.asked.length, one.state.limits.solePiecesPerLink);
+  const two = askedOfFullNeighbours(2, 40);
+  const ofTheSecond = two.asked.filter(({ peer }) => peer === two.peers[1]);
+  assert.equal(ofTheSecond.length, two.state.limits.wishesPerLink);
+});
+
+test('pieces that only this host holds are unsent until they were sent, or another holds them', () => {
+  const world = new SwarmWorld({ seed: 1, hosts: 3, pieces: 3 });
+  const [self, near, far] = world.hosts.map(({ info }) => info);
+  assert.ok(self && near && far);
+  const { map } = firstHost(world).state;
+  const state = createSwarmState({ self: self.id, map, held: Bitfield.full(3), rngSeed: 1 });
+  const unsent = (peer: PeerInfo, ...sent: number[]) =>
+    hasUnsent(state, peer.id, (piece) => sent.includes(piece));
+  step(state, { kind: 'neighbours', peers: [near, { ...far, zone: 'elsewhere' }] }, 0);
+  for (const { id } of [near, far]) step(state, { kind: 'linkUp', peer: id, held: new Bitfield(3) }, 1);
+  assert.equal(unsent(near, 0, 1), true);
+  assert.equal(unsent(near, 0, 1, 2), false);
+  assert.equal(unsent(far, 0, 1), false, 'another zone needs a copy of its own');
+  step(state, { kind: 'have', peer: near.id, pieces: [2] }, 2);
+  assert.equal(unsent(near, 0, 1), false);
+  step(state, { kind: 'linkDown', peer: near.id }, 3);
+  assert.equal(unsent(near, 0, 1), true);
+  step(state, { kind: 'dropped', pieces: [2] }, 4);
+  assert.equal(unsent(near, 0, 1), false);
+});
 
 test('several neighbours are asked until the lanes are taken, then only those that send', () => {
   const { state, asked } = askedOfFullNeighbours(20, 40);

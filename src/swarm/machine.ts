@@ -176,6 +176,7 @@ function dropped(state: SwarmState, pieces: readonly number[]): void {
   for (const piece of pieces) {
     if (!state.held.delete(piece)) continue;
     state.unshared.delete(piece);
+    state.sole.delete(piece);
     if (!isBeingRead(state, piece)) openPiece(state, piece);
   }
 }
@@ -185,6 +186,7 @@ function abandon(state: SwarmState, pieces: Range, effects: SwarmEffect[]): void
     state.held.delete(piece);
     state.abandoned.add(piece);
     state.unshared.delete(piece);
+    state.sole.delete(piece);
     cancelClaims(state, piece, 'origin', effects);
     closePiece(state, piece);
   }

@@ -62,8 +62,10 @@ function search(
 function fillWindow(state: SwarmState, link: LinkState, nowMs: number, effects: SwarmEffect[]): boolean {
   if (nowMs < link.pausedUntilMs) return false;
   let isAsked = false;
-  while (hasRoom(state, link)) {
-    const piece = pickPiece(state, link, nowMs);
+  for (;;) {
+    const isSoleOnly = !hasRoom(state, link);
+    if (isSoleOnly && !hasRoomForSole(state, link)) break;
+    const piece = pickPiece(state, link, nowMs, isSoleOnly);
     if (piece === undefined) break;
     addClaim(state, link, piece);
     effects.push({ kind: 'request', peer: link.peer, piece });
@@ -77,8 +79,17 @@ function hasRoom({ limits }: SwarmState, link: LinkState): boolean {
   return link.asked.length < limits.wishesPerSender || link.askedBytes < limits.linkWindowBytes;
 }
 
-/** The open piece that fewest neighbours hold and fewest were asked for. */
-function pickPiece(state: SwarmState, link: LinkState, nowMs: number): number | undefined {
+function hasRoomForSole({ limits }: SwarmState, link: LinkState): boolean {
+  return link.asked.length < limits.solePiecesPerLink && link.askedBytes < limits.soleWindowBytes;
+}
+
+/** The open piece that fewest neighbours hold and fewest were asked for; of those that only this one has, if so said. */
+function pickPiece(
+  state: SwarmState,
+  link: LinkState,
+  nowMs: number,
+  isSoleOnly: boolean,
+): number | undefined {
   const { open, copies, askedOf, limits } = state;
   if (open.count === 0) return undefined;
   const mayClaim = state.claimedBytes < limits.maxClaimedBytes;
@@ -92,6 +103,7 @@ function pickPiece(state: SwarmState, link: LinkState, nowMs: number): number | 
     let word = (open.words[at] ?? 0) & (link.held.words[at] ?? 0);
     for (; word !== 0; word &= word - 1) {
       const piece = at * 32 + 31 - Math.clz32(word & -word);
+      if (isSoleOnly && copies[piece] !== 1) continue;
       const asked = askedOf[piece] ?? 0;
       const score = (copies[piece] ?? 0) + CLAIM_WEIGHT * asked;
       seen += 1;

@@ -83,7 +83,8 @@ export function stored(
   state.lastProgressMs = nowMs;
   if (!isNew) return;
   if (from === 'origin' && state.lease) state.lease.readBytes += pieceBytes(state, piece);
-  if (from === 'origin' && (state.copies[piece] ?? 0) === 0) state.unshared.add(piece);
+  if ((state.copies[piece] ?? 0) === 0) state.sole.add(piece);
+  if (from === 'origin' && state.sole.has(piece)) state.unshared.add(piece);
   // Also to those that have it: copies are what rarest-first and the reader's pace go by.
   effects.push({ kind: 'announce', piece });
 }

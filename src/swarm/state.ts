@@ -113,6 +113,8 @@ export interface SwarmState {
   readonly farCopies: Uint16Array;
   /** When the first of those was heard of. */
   readonly farSinceMs: Float64Array;
+  /** Held pieces that no link holds. */
+  readonly sole: PieceSet;
   /** Pieces this host read from the origin that no link holds. */
   readonly unshared: Set<number>;
   /** Of claimed pieces, each counted once. */
@@ -162,6 +164,7 @@ export function createSwarmState({ self, zone = '', map, held, rngSeed, limits }
     copies: new Uint16Array(map.pieceCount),
     farCopies: new Uint16Array(map.pieceCount),
     farSinceMs: new Float64Array(map.pieceCount),
+    sole: PieceSet.from(map.pieceCount, held.values()),
     unshared: new Set(),
     claimedBytes: 0,
     soughtAtMs: 0,
@@ -203,6 +206,7 @@ export function addCopy(state: SwarmState, link: LinkState, piece: number, nowMs
 
 function count(state: SwarmState, { isFar }: LinkState, piece: number, nowMs: number): void {
   state.copies[piece] = (state.copies[piece] ?? 0) + 1;
+  state.sole.delete(piece);
   if (!isFar) return;
   if (state.farCopies[piece] === 0) state.farSinceMs[piece] = nowMs;
   state.farCopies[piece] = (state.farCopies[piece] ?? 0) + 1;
@@ -218,6 +222,18 @@ export function rarityFor(state: SwarmState, peer: PeerId, piece: number): numbe
   return isLast ? state.links.size : copies;
 }
 
+/**
+ * Whether this host has, or is reading, pieces that no neighbour holds and that were sent to nobody. They go first: all
+ * others wait for them, and what was sent once comes to a child from others as well. Not so where the child is in
+ * another zone, which needs a copy of its own.
+ */
+export function hasUnsent(state: SwarmState, peer: PeerId, wasSent: (piece: number) => boolean): boolean {
+  if (state.links.get(peer)?.isFar === true) return false;
+  if (state.lease && state.lease.reads.size > 0) return true;
+  for (const piece of state.sole.values()) if (!wasSent(piece)) return true;
+  return false;
+}
+
 /** A link turned out not to have a piece. */
 export function removeCopy(state: SwarmState, link: LinkState, piece: number): void {
   if (link.held.delete(piece)) uncount(state, link, piece);
@@ -225,6 +241,7 @@ export function removeCopy(state: SwarmState, link: LinkState, piece: number): v
 
 function uncount(state: SwarmState, { isFar }: LinkState, piece: number): void {
   state.copies[piece] = (state.copies[piece] ?? 1) - 1;
+  if (state.copies[piece] === 0 && state.held.has(piece)) state.sole.add(piece);
   if (isFar) state.farCopies[piece] = (state.farCopies[piece] ?? 1) - 1;
 }
 

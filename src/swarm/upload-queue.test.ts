@@ -9,8 +9,10 @@ import {
   nextWish,
   removeChild,
   removeWish,
+  stallServe,
   type UploadQueue,
   type Wish,
+  type WishView,
 } from './upload-queue.ts';
 
 const SNAPSHOT = 'ab'.repeat(32) as SnapshotId;
@@ -41,9 +43,16 @@ function serveAll(queue: UploadQueue): string[] {
   return served;
 }
 
-/** The next wish, where nobody else holds anything. */
-function nextOf(queue: UploadQueue): Wish | undefined {
-  return nextWish(queue, () => 0);
+/** Nobody else holds anything, and these pieces wait to be sent once. */
+function view(copies: readonly number[] = [], unsent: readonly number[] = []): WishView {
+  return {
+    rarityOf: ({ piece }) => copies[piece] ?? 0,
+    hasUnsent: (_, wasSent) => unsent.some((piece) => !wasSent(piece)),
+  };
+}
+
+function nextOf(queue: UploadQueue, unsent: readonly number[] = []): Wish | undefined {
+  return nextWish(queue, view([], unsent));
 }
 
 test('children take turns, whoever asked first or for more', () => {
@@ -81,12 +90,40 @@ test('the piece goes first that fewest neighbours hold and that was sent least o
   const copies = [0, 0, 2, 1];
   const served = [];
   for (let left = 3; left > 0; left -= 1) {
-    const next = nextWish(queue, ({ piece }) => copies[piece] ?? 0);
+    const next = nextWish(queue, view(copies));
     assert.ok(next);
     served.push(next.piece);
     endServe(queue, next, true);
   }
   assert.deepEqual(served, [3, 2, 1]);
+});
+
+test('while pieces were sent to nobody, others are sent again one at a time only', () => {
+  const queue = createUploadQueue();
+  for (const peer of ['a', 'b', 'c']) ask(queue, peer, 1);
+  const first = nextOf(queue, [1, 2]);
+  assert.ok(first);
+  assert.equal(nextOf(queue, [1, 2]), undefined);
+  ask(queue, 'b', 2);
+  assert.equal(nextOf(queue, [1, 2])?.piece, 2);
+  assert.equal(nextOf(queue, [1, 2])?.piece, 1, 'nothing is left to wait for');
+  endServe(queue, first, true);
+});
+
+test('a second copy goes at once where nothing else of its swarm is sent', () => {
+  const queue = createUploadQueue();
+  const other = 'cd'.repeat(32) as SnapshotId;
+  ask(queue, 'a', 1);
+  serveAll(queue);
+  addWish(queue, wish('b', 5, { snapshot: other, sizeBytes: 1 }));
+  assert.equal(nextOf(queue, [9])?.peer, 'b');
+  ask(queue, 'c', 1);
+  const again = nextOf(queue, [9]);
+  assert.equal(again?.peer, 'c', 'another swarm holds nothing up');
+  ask(queue, 'd', 1);
+  assert.equal(nextOf(queue, [9]), undefined);
+  stallServe(queue, again.peer);
+  assert.equal(nextOf(queue, [9])?.peer, 'd', 'nor does a child that takes nothing');
 });
 
 test('a piece whose send was broken off counts as not sent', () => {

@@ -1,7 +1,8 @@
 // Who is served next, over all swarms of a host. The parent paces: it serves a few children at once, each one piece at a
 // time. Swarms take turns by bytes. Within a swarm the piece goes first that fewest neighbours hold and this host sent
-// least often: young pieces spread at once, and a seed sends no piece twice before all once. Among children that wish
-// for equal ones the most deprived goes first, which keeps all level up to the end.
+// least often: young pieces spread at once. While some were sent to nobody, others are sent again one at a time only: a
+// seed's link is what the whole swarm waits for, and a wish for a fresh piece is soon here. Among children that wish for
+// equal ones the most deprived goes first, which keeps all level up to the end.
 
 import type { PeerId, SnapshotId } from '../core/index.ts';
 
@@ -29,14 +30,26 @@ interface ChildState {
   readonly wishes: Wish[];
   /** By swarm: pieces served to it; it holds no fewer, whatever it says. */
   readonly served: Map<SnapshotId, number>;
-  /** Whether it is served; `stalled`: it takes nothing, and its place went to others. */
-  active: false | 'served' | 'stalled';
+  /** What it is served. */
+  serving: Wish | undefined;
+  /** It takes nothing of that, and its place went to others. */
+  isStalled: boolean;
   /** Its link went while it was served; what it is then stays known until that serve has ended. */
   left: boolean;
 }
 
+/** What the sender knows of the pieces that are wished for. */
+export interface WishView {
+  /** How rare a wish's piece is now: how many neighbours hold it. */
+  readonly rarityOf: (wish: Wish) => number;
+  /** Whether there are pieces, or will be in a moment, that are to be sent once before this wish's again. */
+  readonly hasUnsent: (wish: Wish, wasSent: (piece: number) => boolean) => boolean;
+}
+
 interface SwarmSends {
   bytes: number;
+  /** Children that are served. */
+  active: number;
   /** How often each piece was sent, up to 255; grows with the pieces asked for. */
   counts: Uint8Array;
 }
@@ -76,12 +89,12 @@ export function addWish(queue: UploadQueue, wish: Wish): boolean {
   if (child.wishes.length >= queue.limits.maxQueuedPerPeer) return false;
   child.wishes.push(wish);
   if (!queue.swarms.has(wish.snapshot)) addSwarm(queue, wish.snapshot);
-  if (!child.active) queue.waiting.add(child);
+  if (!child.serving) queue.waiting.add(child);
   return true;
 }
 
 function createChild(): ChildState {
-  return { wishes: [], served: new Map(), active: false, left: false };
+  return { wishes: [], served: new Map(), serving: undefined, isStalled: false, left: false };
 }
 
 /** Takes back a wish that has not begun; whether there was one. */
@@ -102,28 +115,37 @@ function takeWish(queue: UploadQueue, child: ChildState, at: number): void {
   if (child.wishes.length === 0) queue.waiting.delete(child);
 }
 
-/**
- * The next wish to serve, if a place is free. The caller serves it and then calls `endServe`. `rarityOf` says how rare a
- * wish's piece is now: how many neighbours hold it.
- */
-export function nextWish(queue: UploadQueue, rarityOf: (wish: Wish) => number): Wish | undefined {
+/** The next wish to serve, if a place is free. The caller serves it and then calls `endServe`. */
+export function nextWish(queue: UploadQueue, view: WishView): Wish | undefined {
   if (queue.active >= queue.limits.maxActive || queue.waiting.size === 0) return undefined;
   let best: Candidate | undefined;
   for (const child of queue.waiting) {
     for (const [at, wish] of child.wishes.entries()) {
-      const candidate = rate(queue, child, wish, at, rarityOf(wish));
-      if (!best || isBefore(candidate, best)) best = candidate;
+      const candidate = rate(queue, child, wish, at, view.rarityOf(wish));
+      if (best && !isBefore(candidate, best)) continue;
+      if (!mustWait(queue, wish, view)) best = candidate;
     }
   }
   if (!best) return undefined;
   const { child, wish, at } = best;
   takeWish(queue, child, at);
   queue.waiting.delete(child);
-  child.active = 'served';
+  child.serving = wish;
   child.served.set(wish.snapshot, (child.served.get(wish.snapshot) ?? 0) + 1);
   queue.active += 1;
   noteSent(queue, wish);
   return wish;
+}
+
+/** One is sent again all the same where nothing else of the swarm is sent: so nobody waits for ever. */
+function mustWait(queue: UploadQueue, wish: Wish, view: WishView): boolean {
+  const sends = queue.swarms.get(wish.snapshot);
+  if (!sends || sends.active === 0 || !wasSent(sends, wish.piece)) return false;
+  return view.hasUnsent(wish, (piece) => wasSent(sends, piece));
+}
+
+function wasSent({ counts }: SwarmSends, piece: number): boolean {
+  return (counts[piece] ?? 0) > 0;
 }
 
 interface Candidate {
@@ -150,6 +172,7 @@ function isBefore(left: Candidate, right: Candidate): boolean {
 function noteSent(queue: UploadQueue, { snapshot, piece, sizeBytes }: Wish): void {
   const sends = queue.swarms.get(snapshot) ?? addSwarm(queue, snapshot);
   sends.bytes += sizeBytes;
+  sends.active += 1;
   if (piece >= sends.counts.length) {
     const longer = new Uint8Array(2 * piece + 64);
     longer.set(sends.counts);
@@ -162,7 +185,7 @@ function noteSent(queue: UploadQueue, { snapshot, piece, sizeBytes }: Wish): voi
 function addSwarm(queue: UploadQueue, snapshot: SnapshotId): SwarmSends {
   let bytes = Number.POSITIVE_INFINITY;
   for (const other of queue.swarms.values()) bytes = Math.min(bytes, other.bytes);
-  const sends = { bytes: Number.isFinite(bytes) ? bytes : 0, counts: new Uint8Array(64) };
+  const sends = { bytes: Number.isFinite(bytes) ? bytes : 0, active: 0, counts: new Uint8Array(64) };
   queue.swarms.set(snapshot, sends);
   if (queue.swarms.size > MAX_SWARMS) {
     const oldest = queue.swarms.keys().next();
@@ -174,9 +197,15 @@ function addSwarm(queue: UploadQueue, snapshot: SnapshotId): SwarmSends {
 /** A child takes nothing of what it is served: its place is free for others, and it gets no further one meanwhile. */
 export function stallServe(queue: UploadQueue, peer: PeerId): void {
   const child = queue.children.get(peer);
-  if (child?.active !== 'served') return;
-  child.active = 'stalled';
+  if (!child?.serving || child.isStalled) return;
+  child.isStalled = true;
+  freePlace(queue, child.serving);
+}
+
+function freePlace(queue: UploadQueue, { snapshot }: Wish): void {
   queue.active -= 1;
+  const sends = queue.swarms.get(snapshot);
+  if (sends) sends.active = Math.max(0, sends.active - 1);
 }
 
 /** A serve that `nextWish` began has ended; what was not wholly sent counts as not sent. */
@@ -185,9 +214,10 @@ export function endServe(queue: UploadQueue, wish: Wish, isSent: boolean): void 
   const child = queue.children.get(peer);
   const counts = queue.swarms.get(snapshot)?.counts;
   if (!isSent && counts?.[piece]) counts[piece] = (counts[piece] ?? 1) - 1;
-  if (child?.active !== 'stalled') queue.active -= 1;
+  if (!child?.isStalled) freePlace(queue, wish);
   if (!child) return;
-  child.active = false;
+  child.serving = undefined;
+  child.isStalled = false;
   if (!isSent) child.served.set(snapshot, (child.served.get(snapshot) ?? 1) - 1);
   if (child.left) queue.children.delete(peer);
   else if (child.wishes.length > 0) queue.waiting.add(child);
@@ -199,6 +229,6 @@ export function removeChild(queue: UploadQueue, peer: PeerId): void {
   if (!child) return;
   child.wishes.length = 0;
   queue.waiting.delete(child);
-  if (child.active) child.left = true;
+  if (child.serving) child.left = true;
   else queue.children.delete(peer);
 }

@@ -20,7 +20,9 @@ import {
   createSwarmState,
   createUploadQueue,
   endServe,
+  hasUnsent,
   nextWish,
+  rarityFor,
   removeChild,
   removeWish,
   type SwarmEffect,
@@ -256,7 +258,11 @@ export class SwarmWorld {
   /** The uplink is shared by what is served at once. */
   #pump(parent: Host): void {
     for (;;) {
-      const wish = nextWish(parent.queue, (candidate) => parent.state.copies[candidate.piece] ?? 0);
+      const { state } = parent;
+      const wish = nextWish(parent.queue, {
+        rarityOf: ({ peer, piece }) => rarityFor(state, peer, piece),
+        hasUnsent: ({ peer }, wasSent) => hasUnsent(state, peer, wasSent),
+      });
       if (!wish) return;
       const { peer, piece } = wish;
       this.at(1, () => this.feed(this.host(peer), { kind: 'begun', peer: parent.id, piece }));
