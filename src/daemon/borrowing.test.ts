@@ -133,7 +133,7 @@ test('what a holder lies about is dropped and read from the origin; nobody else 
   assert.equal(readBytes(other, 'second.bin'), SHARED_BYTES);
 });
 
-test('a holder whose disk has rotted is found out at the first piece', async (context) => {
+test('a holder whose disk has rotted is found out at the first piece, and drops what it finds wrong', async (context) => {
   const { url } = await startTestScheduler(context);
   const [own, other] = [first(), second()];
   const rotten = await startHost(context, url, { repositories: [own] });
@@ -144,6 +144,7 @@ test('a holder whose disk has rotted is found out at the first piece', async (co
   await assertHas(reader);
   assert.equal(readBytes(other, 'second.bin'), SHARED_BYTES);
   assert.equal(reader.sessions.totals().fromPeers, 0);
+  assert.equal(await rotten.store.find(digest), undefined, 'it has the blob no more');
 });
 
 test('where the holder is gone in the middle, the origin is read for what is missing', async (context) => {

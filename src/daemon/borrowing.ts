@@ -22,6 +22,7 @@ import type { BlobTask } from './blob-task.ts';
 import { isShareable } from './held-blobs.ts';
 import { HolderChannel } from './holder-channel.ts';
 import { originOf } from './origin-budget.ts';
+import { Slots } from './slots.ts';
 import { isDiskError, type SwarmContext } from './swarm-context.ts';
 
 /** Holders that a blob is taken from at once. */
@@ -45,6 +46,8 @@ export class Borrowing {
   /** Who holds a blob, as the scheduler said when the last lease on it came. */
   readonly #holders = new Map<Digest, Promise<readonly Holder[]>>();
   readonly #running = new Map<BlobTask, Promise<void>>();
+  /** One blob after the other: the first can be given on while the next comes. */
+  readonly #turn = new Slots(1);
   /** Holders that a blob was taken from, and those that are asked no more. */
   readonly #used = new Map<Digest, Set<PeerId>>();
   readonly #refused = new Map<Digest, Set<PeerId>>();
@@ -97,7 +100,7 @@ export class Borrowing {
   async fill(task: BlobTask, signal: AbortSignal): Promise<void> {
     const holders = await this.#holders.get(task.mapped.digest);
     if (!holders || signal.aborted) return;
-    const running = this.#running.get(task) ?? this.#fill(task, holders, signal);
+    const running = this.#running.get(task) ?? this.#turn.run(() => this.#fill(task, holders, signal));
     this.#running.set(task, running);
     await running;
     this.#running.delete(task);

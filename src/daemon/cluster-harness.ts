@@ -16,6 +16,7 @@ import { steadyClock } from '../system/index.ts';
 import { FakeSource } from '../testing/fake-source/index.ts';
 import { MemoryBlobStore } from '../testing/memory-store/index.ts';
 import { ByteRate } from '../transport/index.ts';
+import { COMPLAINT_METHOD, Complaints } from './complaints.ts';
 import { HeldBlobs } from './held-blobs.ts';
 import { Lender } from './lender.ts';
 import { OriginBudget } from './origin-budget.ts';
@@ -71,11 +72,14 @@ export async function startHost(
   const { hash, createHasher } = await loadPieceHash();
   const store = new MemoryBlobStore();
   const common = { identity, clock: steadyClock, random: Math.random, logger: silentLogger };
-  const late: { sessions?: Sessions; lender?: Lender } = {};
+  const late: { sessions?: Sessions; lender?: Lender; complaints?: Complaints } = {};
   const links = new PeerLinks({
     ...common,
     ownerOf: async (id) => (await late.sessions?.serve(id))?.exchange ?? late.lender?.ownerOf(id),
-    call: async () => new Uint8Array(),
+    call: async (method, body) => {
+      assert.equal(method, COMPLAINT_METHOD);
+      return (await late.complaints?.answer(body)) ?? new Uint8Array();
+    },
     onPeerGone: () => undefined,
     workers: 0,
     createHasher,
@@ -104,6 +108,7 @@ export async function startHost(
     uploads,
     blobOf: (key) => held.blobOf(key),
     closeChannel: (channel) => links.closeChannel(channel),
+    look: (open, index) => repairs.look(open, index),
     onDamage: async () => undefined,
   });
   const sessions = new Sessions({
@@ -131,7 +136,11 @@ export async function startHost(
     logger: silentLogger,
   });
   const repairs = new Repairs({ ...common, store, sessions, hash });
-  Object.assign(late, { sessions, lender });
+  const complaints = new Complaints({
+    suspect: (key, piece) => lender.suspect(key, piece),
+    nowMs: () => steadyClock.now(),
+  });
+  Object.assign(late, { sessions, lender, complaints });
   scheduler.onMessage((message) => {
     if (message.kind !== 'originShare') sessions.onScheduler(message);
     if (message.kind === 'connected') held.tellAll();

@@ -198,10 +198,11 @@ export class Engine implements ControlApi {
       uploads: this.#uploads,
       blobOf: (key) => this.#held.blobOf(key),
       closeChannel: (channel) => links.closeChannel(channel),
+      look: (open, index) => this.#repairs.look(open, index),
       onDamage: (digest) => this.#repairs.changed(digest),
     });
     this.#complaints = new Complaints({
-      suspect: (snapshot, piece) => this.#repairs.suspect(snapshot, piece),
+      suspect: (id, piece) => this.#suspected(id, piece),
       nowMs: () => deps.clock.now(),
     });
     this.#resolver = new Resolver({
@@ -284,6 +285,13 @@ export class Engine implements ControlApi {
   /** Who answers for a blob that a reader of another swarm asks for. */
   private lend(key: BlobKey): ChannelOwner | undefined {
     return this.#lender.ownerOf(key);
+  }
+
+  /** A piece of a snapshot, or of a blob that is lent. */
+  async #suspected(id: BlobKey, piece: number): Promise<boolean> {
+    const wasWrong = (await this.#repairs.suspect(id, piece)) || (await this.#lender.suspect(id, piece));
+    if (wasWrong) this.#held.changed();
+    return wasWrong;
   }
 
   private async answer(

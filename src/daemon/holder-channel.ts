@@ -15,6 +15,7 @@ import {
 } from '../core/index.ts';
 import type { PutPiece } from '../dataplane/index.ts';
 import { type IncomingMessage, PeerReject } from '../transport/index.ts';
+import { complain } from './complaints.ts';
 import type { Channel, ChannelOwner, PeerLinks } from './peer-links.ts';
 
 /** How long a holder may take to open the channel, or to begin to send a piece that it was asked for. */
@@ -29,15 +30,23 @@ export interface HolderDeps {
   readonly clock: Clock;
 }
 
+/** A blob, and what it is asked for by. */
+interface Asked {
+  readonly key: BlobKey;
+  readonly blob: MappedBlob;
+}
+
 export class HolderChannel implements ChannelOwner {
   readonly peer: PeerId;
+  readonly #key: BlobKey;
   readonly #blob: MappedBlob;
   readonly #deps: HolderDeps;
   readonly #opened = Promise.withResolvers<void>();
   readonly #ended = new AbortController();
   #channel: Channel | undefined;
 
-  private constructor(deps: HolderDeps, holder: PeerInfo, blob: MappedBlob) {
+  private constructor(deps: HolderDeps, holder: PeerInfo, { key, blob }: Asked) {
+    this.#key = key;
     this.#deps = deps;
     this.peer = holder.id;
     this.#blob = blob;
@@ -48,12 +57,12 @@ export class HolderChannel implements ChannelOwner {
   static async open(
     deps: HolderDeps,
     holder: PeerInfo,
-    { key, blob }: { readonly key: BlobKey; readonly blob: MappedBlob },
+    asked: Asked,
     signal: AbortSignal,
   ): Promise<HolderChannel> {
-    const made = new HolderChannel(deps, holder, blob);
+    const made = new HolderChannel(deps, holder, asked);
     const link = await deps.links.connect(holder, signal);
-    made.#channel = deps.links.openChannel(link, made, key, pieceCount(blob));
+    made.#channel = deps.links.openChannel(link, made, asked.key, pieceCount(asked.blob));
     const giveUp = (): void => made.close();
     const late = setTimeout(giveUp, PATIENCE_MS);
     signal.addEventListener('abort', giveUp, { once: true });
@@ -117,11 +126,13 @@ export class HolderChannel implements ChannelOwner {
         },
         land,
       });
-      if (outcome !== 'landed')
-        throw new AnaxError('piece_corrupt', `piece ${index} of ${this.#blob.digest}`);
+      if (outcome === 'landed') return;
     } finally {
       clearTimeout(late);
     }
+    // Its disk may have rotted: it shall look, so that others don't get the same.
+    await complain(link, this.#key, index, signal);
+    throw new AnaxError('piece_corrupt', `piece ${index} of ${this.#blob.digest}`);
   }
 
   /** Idempotent. */

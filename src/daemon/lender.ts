@@ -37,6 +37,8 @@ export interface LenderDeps {
   /** The stored blob that a key means, if it may be lent. */
   readonly blobOf: (key: BlobKey) => Digest | undefined;
   readonly closeChannel: (channel: Channel) => void;
+  /** Looks at a stored piece; whether it was wrong, and is dropped. */
+  readonly look: (open: OpenBlob, index: number) => Promise<boolean>;
   /** The file behind a stored blob is not what was committed. */
   readonly onDamage: (digest: Digest) => Promise<void>;
   readonly logger: Logger;
@@ -61,6 +63,12 @@ export class Lender {
     );
     this.#loans.add(loan);
     return loan;
+  }
+
+  /** A reader got a piece that has not its digest. Whether it was wrong, and is dropped. */
+  async suspect(key: BlobKey, piece: number): Promise<boolean> {
+    const loan = Array.from(this.#loans).find((one) => one.key === key);
+    return (await loan?.look(piece)) ?? false;
   }
 
   /** Ends what is lent of these blobs, so that they can be removed. */
@@ -111,6 +119,18 @@ class Loan implements ChannelOwner {
 
   get digest(): Digest {
     return this.#facts.digest;
+  }
+
+  get key(): BlobKey {
+    return this.#facts.key;
+  }
+
+  /** Only what has a digest from before can be found wrong. */
+  async look(piece: number): Promise<boolean> {
+    const [open, cut] = [this.#open, this.#cut];
+    if (!open || cut?.pieceLengthBytes !== open.spec.pieceLengthBytes || piece >= pieceCount(cut))
+      return false;
+    return await this.#deps.look(open, piece);
   }
 
   onOpen(channel: Channel, { pieceCount: pieces }: OpenMessage): void {

@@ -9,6 +9,7 @@ import {
   type ErrorRecord,
   isAbortError,
   type Logger,
+  type OpenBlob,
   type PieceHash,
   type SnapshotId,
   type StoredBlob,
@@ -63,16 +64,20 @@ export class Repairs {
     const session = [...this.#deps.sessions.all()].find((one) => one.snapshot.id === snapshot);
     const found = session?.find(piece);
     if (!found) return false;
-    const { task, index } = found;
-    if (!task.open.held.has(index)) return true;
-    const { digest } = task.open.spec;
-    const finding = await checkPiece(task.open, index, this.#deps.hash);
+    return await this.look(found.task.open, found.index);
+  }
+
+  /** The same for a piece of a blob. */
+  async look(open: OpenBlob, index: number): Promise<boolean> {
+    if (!open.held.has(index)) return true;
+    const { digest } = open.spec;
+    const finding = await checkPiece(open, index, this.#deps.hash);
     if (finding === 'changed') {
       await this.changed(digest);
-      return !task.open.held.has(index);
+      return !open.held.has(index);
     }
     if (finding === 'good') return false;
-    await task.open.drop([index]);
+    await open.drop([index]);
     this.note(digest, 1, 'a neighbour was given wrong bytes');
     return true;
   }
