@@ -56,6 +56,7 @@ describe('anax on a daemon', () => {
             neighbours: 5,
           },
         ],
+        originWaits: [{ origin: 'hub.example', waitMs: 12_000 }],
         totals: { bytesFromPeers: 1024, bytesFromOrigin: 2048, bytesToPeers: 4096, originRequests: 1 },
       }),
     list: () =>
@@ -139,6 +140,7 @@ describe('anax on a daemon', () => {
         'cache      /var/cache/anax: 2 blobs, 3.00 GiB of 100 GiB',
         'received   1.00 KiB from peers, 2.00 KiB from origins in 1 request',
         'given      4.00 KiB to peers',
+        'waiting    hub.example limits requests: going on in 0:12',
         '',
         'SWARM             SIZE  HELD  NEIGHBOURS  URL',
         'abababababab  4.00 KiB   25%           5  hf://o/n@c',

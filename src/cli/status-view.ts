@@ -3,7 +3,7 @@
 import { formatBytes } from '../core/index.ts';
 import type { CacheListing, DaemonStatus, SwarmStatus } from '../rpc/index.ts';
 import { shortDigest } from './summary.ts';
-import { formatSpan, formatTable, padEnd, plural } from './text.ts';
+import { formatClock, formatSpan, formatTable, padEnd, plural } from './text.ts';
 
 const SHORT_ID_LENGTH = 12;
 const LABEL_WIDTH = 11;
@@ -20,6 +20,10 @@ export function statusLines(status: DaemonStatus): string[] {
     ['cache', `${cache.dir}: ${plural(cache.blobs, 'blob')}, ${formatBytes(cache.heldBytes)}${limit}`],
     ['received', `${formatBytes(totals.bytesFromPeers)} from peers, ${originText(totals)}`],
     ['given', `${formatBytes(totals.bytesToPeers)} to peers`],
+    ...status.originWaits.map(({ origin, waitMs }): [string, string] => [
+      'waiting',
+      `${origin} limits requests: going on in ${formatClock(waitMs)}`,
+    ]),
   ];
   const lines = facts.map(([label, text]) => `${padEnd(label, LABEL_WIDTH)}${text}`);
   return swarms.length === 0 ? lines : [...lines, '', ...swarmTable(swarms)];

@@ -367,6 +367,7 @@ export class Engine implements ControlApi {
         totalBytes: session.map.blobs.reduce((sum, blob) => sum + blob.sizeBytes, 0),
         neighbours: session.exchange.neighbours,
       })),
+      originWaits: this.#budgets.waits(),
       totals: {
         bytesFromPeers: totals.fromPeers,
         bytesFromOrigin: totals.fromOrigin,

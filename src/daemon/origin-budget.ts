@@ -2,6 +2,7 @@
 // from the scheduler there is no limit; without the scheduler the last word stands.
 
 import { abortable, type Clock } from '../core/index.ts';
+import type { OriginWait } from '../rpc/index.ts';
 import type { OriginShare } from '../scheduler-server/index.ts';
 import { ByteRate } from '../transport/index.ts';
 import { nanoseconds, pace } from './pace.ts';
@@ -34,6 +35,11 @@ export class OriginBudget {
     this.#rate.set(bytesPerSecond, nanoseconds(this.#clock));
     this.#pausedUntilMs = nowMs + pauseMs;
     this.#change();
+  }
+
+  /** How long the origin still wants to be left alone; 0 where it does not. */
+  get pauseMs(): number {
+    return Math.max(0, this.#pausedUntilMs - this.#clock.now());
   }
 
   /** Waits for leave to send a request for content; call what it returns when the answer has ended. */
@@ -82,6 +88,13 @@ export class OriginBudgets {
     const [oldest] = this.#budgets.keys();
     if (this.#budgets.size > MAX_ORIGINS && oldest !== undefined) this.#budgets.delete(oldest);
     return budget;
+  }
+
+  /** The origins that asked the cluster to wait, and how long it still takes. */
+  waits(): readonly OriginWait[] {
+    return [...this.#budgets]
+      .map(([origin, { pauseMs }]) => ({ origin, waitMs: pauseMs }))
+      .filter(({ waitMs }) => waitMs > 0);
   }
 }
 

@@ -148,6 +148,13 @@ export interface SwarmStatus {
   readonly neighbours: number;
 }
 
+/** An origin that asked the cluster to wait. */
+export interface OriginWait {
+  /** Host and port; empty for an origin without. */
+  readonly origin: string;
+  readonly waitMs: number;
+}
+
 export interface DaemonStatus {
   readonly peer: PeerInfo;
   readonly uptimeMs: number;
@@ -161,6 +168,8 @@ export interface DaemonStatus {
     readonly capacityBytes?: number;
   };
   readonly swarms: readonly SwarmStatus[];
+  /** Of origins that this host has leases on, whichever host they refused. */
+  readonly originWaits: readonly OriginWait[];
   /** Since the daemon started. */
   readonly totals: {
     readonly bytesFromPeers: number;

@@ -238,6 +238,7 @@ describe('the control API over a Unix socket', () => {
       scheduler: { address: 's:4000', connected: true },
       cache: { dir: '/c', blobs: 2, heldBytes: 5, capacityBytes: 10 },
       swarms: [{ snapshotId, url: 'u', piecesHeld: 1, pieceCount: 2, totalBytes: 3, neighbours: 4 }],
+      originWaits: [{ origin: 'hub.example', waitMs: 12_000 }],
       totals: { bytesFromPeers: 1, bytesFromOrigin: 2, bytesToPeers: 3, originRequests: 4 },
     };
     const listing = {

@@ -27,6 +27,10 @@ export function statusToWire(status: DaemonStatus): ControlStatusResponse {
       capacityBytes: BigInt(cache.capacityBytes ?? 0),
     },
     swarms: status.swarms.map((swarm) => ({ ...swarm, totalBytes: BigInt(swarm.totalBytes) })),
+    originWaits: status.originWaits.map(({ origin, waitMs }) => ({
+      origin,
+      waitMs: BigInt(Math.ceil(waitMs)),
+    })),
     totals: {
       bytesFromPeers: BigInt(totals.bytesFromPeers),
       bytesFromOrigin: BigInt(totals.bytesFromOrigin),
@@ -58,6 +62,7 @@ export function statusFromWire(wire: ControlStatusResponse): DaemonStatus {
       totalBytes: Number(totalBytes),
       neighbours,
     })),
+    originWaits: wire.originWaits.map(({ origin, waitMs }) => ({ origin, waitMs: Number(waitMs) })),
     totals: {
       bytesFromPeers: Number(totals?.bytesFromPeers ?? 0n),
       bytesFromOrigin: Number(totals?.bytesFromOrigin ?? 0n),

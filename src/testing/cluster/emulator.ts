@@ -14,6 +14,15 @@ export interface EmulatorStats {
   readonly credentialLeaks: number;
 }
 
+/** A request as the emulator's admin route lists it (see hub-emulator/request-log.ts). */
+export interface EmulatorRequest {
+  readonly host: 'hub' | 'cdn';
+  readonly path: string;
+  /** Milliseconds of the emulator's own clock. */
+  readonly startedAt: number;
+  readonly status: number;
+}
+
 interface EmulatorReady {
   readonly url: string;
   readonly adminUrl: string;
@@ -28,6 +37,7 @@ export interface Emulator {
   /** Commits by repository and revision. */
   readonly repos: EmulatorReady['repos'];
   stats(): Promise<EmulatorStats>;
+  requests(): Promise<readonly EmulatorRequest[]>;
   reset(): Promise<void>;
   addFault(fault: Readonly<Record<string, unknown>>): Promise<void>;
   clearFaults(): Promise<void>;
@@ -64,6 +74,7 @@ export async function startEmulator(
     adminUrl: ready.adminUrl,
     repos: ready.repos,
     stats: async () => (await admin('GET', '/stats')) as EmulatorStats,
+    requests: async () => (await admin('GET', '/log')) as EmulatorRequest[],
     reset: async () => void (await admin('POST', '/reset')),
     clearFaults: async () => void (await admin('DELETE', '/faults')),
     addFault: async (fault) => void (await admin('POST', '/faults', fault)),

@@ -498,6 +498,11 @@ export declare type ControlStatusResponse = Message<"anax.v1.ControlStatusRespon
    * @generated from field: anax.v1.ControlStatusResponse.Totals totals = 6;
    */
   totals?: ControlStatusResponse_Totals | undefined;
+
+  /**
+   * @generated from field: repeated anax.v1.ControlStatusResponse.OriginWait origin_waits = 7;
+   */
+  originWaits: ControlStatusResponse_OriginWait[];
 };
 
 /**
@@ -633,6 +638,31 @@ export declare type ControlStatusResponse_Totals = Message<"anax.v1.ControlStatu
  * Use `create(ControlStatusResponse_TotalsSchema)` to create a new message.
  */
 export declare const ControlStatusResponse_TotalsSchema: GenMessage<ControlStatusResponse_Totals>;
+
+/**
+ * An origin that asked the cluster to wait, of those that this host has leases on.
+ *
+ * @generated from message anax.v1.ControlStatusResponse.OriginWait
+ */
+export declare type ControlStatusResponse_OriginWait = Message<"anax.v1.ControlStatusResponse.OriginWait"> & {
+  /**
+   * host:port
+   *
+   * @generated from field: string origin = 1;
+   */
+  origin: string;
+
+  /**
+   * @generated from field: uint64 wait_ms = 2;
+   */
+  waitMs: bigint;
+};
+
+/**
+ * Describes the message anax.v1.ControlStatusResponse.OriginWait.
+ * Use `create(ControlStatusResponse_OriginWaitSchema)` to create a new message.
+ */
+export declare const ControlStatusResponse_OriginWaitSchema: GenMessage<ControlStatusResponse_OriginWait>;
 
 /**
  * @generated from message anax.v1.ListBlobsRequest
