@@ -12,8 +12,8 @@ const WAIT_SECONDS = 8;
 const SETTLE_MS = 2_000;
 
 test('a 429 with Retry-After to one seed holds all origin reads back, and the download finishes', async (context) => {
-  // Some 6 s and 48 requests: both seeds are in the middle when the hub refuses one of them.
-  const hub = await modelHub(context, { sizeMiB: 96, shards: 48, totalBytesPerSecond: 16 * MiB });
+  // Some 8 s and 48 requests: both seeds are in the middle when the hub refuses one of them.
+  const hub = await modelHub(context, { sizeMiB: 192, shards: 48, totalBytesPerSecond: 24 * MiB });
   const { peers, seeds } = await cluster(context, hub, { peers: 1, seeds: 2 });
   const [peer] = peers;
   assert.ok(peer);
