@@ -185,6 +185,11 @@ export interface MaterializeOptions {
   readonly replace: boolean;
   /** `copy` gives a private, writable file; `link` allows a reflink or hard link. Default `link`. */
   readonly method?: 'link' | 'copy';
+  /**
+   * Whether a copy is on the disk before it has its name. If not, a power loss soon after may leave an empty file; the end
+   * of the process never does. Default true.
+   */
+  readonly durable?: boolean;
 }
 
 export type MaterializeMethod = 'reflink' | 'hardlink' | 'copy';

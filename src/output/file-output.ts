@@ -26,7 +26,7 @@ export function fileOutput(deps: OutputDeps, target: string, options: OutputOpti
         assert(taken === undefined || taken === file.path, 'a file output takes one file');
         taken = file.path;
         await mkdir(dirname(target), { recursive: true });
-        return await placeFile(deps, file, target, { ...options, isNew: false });
+        return await placeFile(deps, file, target, { ...options, isNew: false, durable: true });
       }),
     finish: async () => undefined,
   };

@@ -56,8 +56,8 @@ on('small files are private copies, larger ones may be links', async (out) => {
     },
   };
   await writeOutput(folderOutput(deps, out.folder, KEEP), manifest);
-  assert.equal(asked.get('small')?.method, 'copy');
-  assert.equal(asked.get('large')?.method, 'link');
+  assert.deepEqual(asked.get('small'), { replace: false, method: 'copy', durable: false });
+  assert.deepEqual(asked.get('large'), { replace: false, method: 'link', durable: true });
 });
 
 on('a file with other content is refused, and replaced with overwrite', async (out) => {
@@ -166,4 +166,15 @@ on('what comes into being after the folder was looked at is not replaced', async
   assert.equal(await readFile(join(out.folder, 'a.txt'), 'utf8'), 'theirs');
   assert.equal(await output.write(b), 'kept');
   assert.deepEqual((await readdir(out.folder)).toSorted(), ['a.txt', 'b.txt']);
+});
+
+on('an empty file in the place of one with content, as a power loss leaves it, is replaced', async (out) => {
+  const manifest = await out.put({ 'a.txt': 'content' });
+  const [file] = manifest.files;
+  assert.ok(file);
+  await writeFile(join(out.folder, 'a.txt'), '');
+  const output = folderOutput(out.deps, out.folder, KEEP);
+  assert.equal(await output.has(file), false);
+  assert.equal(await output.write(file), 'copy');
+  assert.equal(await readFile(join(out.folder, 'a.txt'), 'utf8'), 'content');
 });

@@ -8,7 +8,12 @@ import { Listings } from './listings.ts';
 import { type Output, type OutputDeps, type OutputOptions, onOutput } from './output.ts';
 import { isInPlace, placeFile } from './place-file.ts';
 
-/** The folder is made with the first file, or at the end where there is none. */
+/**
+ * Small files are whole before they have their names, but not flushed one by one: that was a third of what a thousand of
+ * them cost. What a power loss may leave of one, an empty file, the next download replaces; the store has its bytes.
+ *
+ * The folder is made with the first file, or at the end where there is none.
+ */
 export function folderOutput(deps: OutputDeps, folder: string, options: OutputOptions): Output {
   const root = resolve(folder);
   const folders = new Folders(root);
@@ -26,7 +31,7 @@ export function folderOutput(deps: OutputDeps, folder: string, options: OutputOp
       onOutput(async () => {
         await folders.make(dirname(target(file)));
         const isNew = await listings.lacks(target(file));
-        const outcome = await placeFile(deps, file, target(file), { ...options, isNew });
+        const outcome = await placeFile(deps, file, target(file), { ...options, isNew, durable: false });
         await listings.add(target(file));
         return outcome;
       }),

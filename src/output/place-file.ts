@@ -19,18 +19,21 @@ export async function isInPlace(
 export interface PlaceOptions extends OutputOptions {
   /** Nothing was there a moment ago: it is looked at only if something turns out to be. */
   readonly isNew: boolean;
+  /** Whether small copies are on the disk before they have their names. */
+  readonly durable: boolean;
 }
 
 export async function placeFile(
   deps: OutputDeps,
   file: ManifestFile,
   target: string,
-  { overwrite, isNew }: PlaceOptions,
+  { overwrite, isNew, durable }: PlaceOptions,
 ): Promise<FileOutcome> {
-  const method = file.sizeBytes <= COPY_UP_TO_BYTES ? 'copy' : 'link';
+  const isSmall = file.sizeBytes <= COPY_UP_TO_BYTES;
+  const how = { method: isSmall ? 'copy' : 'link', durable: durable || !isSmall } as const;
   // Absent, it must not replace what comes into being meanwhile.
   const put = (replace: boolean): Promise<FileOutcome> =>
-    deps.materialize(contentDigest(file), target, { replace, method });
+    deps.materialize(contentDigest(file), target, { ...how, replace });
   if (isNew) {
     try {
       return await put(false);
@@ -40,7 +43,8 @@ export async function placeFile(
   }
   const existing = await compareExisting(deps, target, file);
   if (existing === 'same') return 'kept';
-  if (existing !== 'absent' && !overwrite) throw outputExists(file, target);
+  const mayReplace = overwrite || existing === 'absent' || existing === 'empty';
+  if (!mayReplace) throw outputExists(file, target);
   return await put(existing !== 'absent');
 }
 

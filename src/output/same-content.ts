@@ -16,10 +16,11 @@ import type { OutputDeps } from './output.ts';
 const READ_BYTES = 1 * MiB;
 
 /**
- * A regular file's state against what it should be. `absent` where there is nothing, not even a dangling link; `unknown`
- * where the origin published no digest and the store knows none either.
+ * A regular file's state against what it should be. `absent` where there is nothing, not even a dangling link; `empty`
+ * where a file that is to have content has none, as a power loss leaves one that was not flushed: there is nothing to lose
+ * in it; `unknown` where the origin published no digest and the store knows none either.
  */
-export type Existing = 'absent' | 'same' | 'different' | 'unknown';
+export type Existing = 'absent' | 'empty' | 'same' | 'different' | 'unknown';
 
 export async function compareExisting(deps: OutputDeps, path: string, file: ManifestFile): Promise<Existing> {
   const stats = await lstat(path).catch((error: unknown) => {
@@ -27,7 +28,8 @@ export async function compareExisting(deps: OutputDeps, path: string, file: Mani
     throw error;
   });
   if (!stats) return 'absent';
-  if (!stats.isFile() || stats.size !== file.sizeBytes) return 'different';
+  if (!stats.isFile()) return 'different';
+  if (stats.size !== file.sizeBytes) return stats.size === 0 ? 'empty' : 'different';
   const isKnown = file.sizeBytes === 0 || (await verifiableDigest(deps, file.digest)) !== undefined;
   if (!isKnown) return 'unknown';
   return (await hasContent(deps, path, file)) ? 'same' : 'different';

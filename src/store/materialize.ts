@@ -27,7 +27,7 @@ export async function materializeFile(
   return await install(fs, target, options, async (temporary) => {
     if (method === 'link' && (await tryReflink(fs, source, temporary))) return 'reflink';
     if (method === 'link' && (await tryHardLink(fs, source, temporary))) return 'hardlink';
-    await copy(fs, source, temporary);
+    await copy(fs, source, temporary, options);
     return 'copy';
   });
 }
@@ -43,7 +43,7 @@ export async function materializeBytes(
     const file = await fs.open(temporary, 'wx', 0o644);
     try {
       await writeFully(file, bytes, 0);
-      await file.datasync();
+      if (options.durable !== false) await file.datasync();
     } finally {
       await file.close();
     }
@@ -125,10 +125,16 @@ async function tryHardLink(fs: StoreFs, source: string, temporary: string): Prom
   }
 }
 
-/** A private, writable copy, durable before it gets its name: a crash never shows half of it. */
-async function copy(fs: StoreFs, source: string, temporary: string): Promise<void> {
+/** A private, writable copy, whole before it gets its name. */
+async function copy(
+  fs: StoreFs,
+  source: string,
+  temporary: string,
+  { durable }: MaterializeOptions,
+): Promise<void> {
   await fs.copyFile(source, temporary, constants.COPYFILE_EXCL);
   await fs.chmod(temporary, 0o644);
+  if (durable === false) return;
   const file = await fs.open(temporary, 'r+');
   try {
     await file.datasync();

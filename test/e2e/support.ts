@@ -12,6 +12,7 @@ import {
   type Cluster,
   type ClusterOptions,
   type DaemonNode,
+  type DfgetLine,
   type DfgetResult,
   type DfgetRun,
   type Emulator,
@@ -68,8 +69,19 @@ export async function cluster(
 }
 
 export function getThrough(peer: DaemonNode, hub: Emulator, ...more: string[]): DfgetRun {
+  return startGet(peer, hub, undefined, more);
+}
+
+/** The same; `onLine` sees each line as it comes. */
+export function startGet(
+  peer: DaemonNode,
+  hub: Emulator,
+  onLine: (line: DfgetLine) => void = () => undefined,
+  more: readonly string[] = [],
+): DfgetRun {
   return startDfget([`hf://${REPO}`, '-O', peer.output, '--endpoint', peer.socket, ...more], {
     env: { HF_ENDPOINT: hub.url },
+    onLine,
   });
 }
 
