@@ -16,6 +16,7 @@ interface ReadOptions {
   readonly firstPiece?: number;
   readonly endPiece?: () => number;
   readonly signal?: AbortSignal;
+  readonly mayRead?: () => Promise<void>;
 }
 
 /** Runs a read of a source's only file. */
@@ -36,7 +37,8 @@ function start(source: FakeSource, options: ReadOptions = {}) {
     clock,
     signal: options.signal ?? new AbortController().signal,
     begin: async () => () => undefined,
-    mayRead: () => Promise.resolve(),
+    mayAsk: () => Promise.resolve(),
+    mayRead: options.mayRead ?? (() => Promise.resolve()),
     onBytes: async (bytes) => {
       arrived.bytes += bytes;
     },
@@ -101,6 +103,27 @@ test('a stretch in the middle asks for its own bytes only', async () => {
   await read.done;
   assertPieces(read.pieces, bytes, 3, 7);
   assert.deepEqual(source.ranges, [{ start: 300, end: 700 }]);
+});
+
+test('a read that may not take bytes yet has asked for them, and takes them when it may', async () => {
+  const bytes = content(1_050);
+  const source = new FakeSource({ 'a.bin': bytes });
+  source.stream = function* (rest) {
+    for (let at = 0; at < rest.length; at += 50) yield rest.subarray(at, at + 50);
+  };
+  const turn = Promise.withResolvers<void>();
+  const waits = Promise.withResolvers<void>();
+  const mayRead = (): Promise<void> => {
+    waits.resolve();
+    return turn.promise;
+  };
+  const read = start(source, { mayRead });
+  await waits.promise;
+  assert.equal(source.ranges.length, 1);
+  assert.equal(read.arrived.bytes, 50);
+  turn.resolve();
+  await read.done;
+  assertPieces(read.pieces, bytes, 0, 11);
 });
 
 test('a read that is shortened while it runs ends there, and closes its request', async () => {

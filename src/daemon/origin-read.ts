@@ -24,7 +24,9 @@ export interface OriginReadJob {
   readonly signal: AbortSignal;
   /** Resolves when a request may be sent; what it gives is called when the answer has ended. */
   readonly begin: () => Promise<() => void>;
-  /** Resolves when bytes may be taken from the origin. */
+  /** Resolves when the origin may be asked for bytes. */
+  readonly mayAsk: () => Promise<void>;
+  /** Resolves when more of them may be taken. */
   readonly mayRead: () => Promise<void>;
   /** Bytes as they arrive. The next are taken when it resolves. */
   readonly onBytes: (bytes: number) => Promise<void>;
@@ -60,7 +62,7 @@ function isCut(error: unknown): boolean {
 }
 
 async function streamInto(job: OriginReadJob, assembly: PieceAssembly): Promise<void> {
-  await job.mayRead();
+  await job.mayAsk();
   const end = await job.begin();
   const range = { start: assembly.position, end: assembly.end };
   const context = { credentials: job.credentials, signal: job.signal };

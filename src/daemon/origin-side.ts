@@ -19,7 +19,7 @@ import {
   toErrorRecord,
   toRanges,
 } from '../core/index.ts';
-import { DEFAULT_SWARM_LIMITS } from '../swarm/index.ts';
+import { DEFAULT_SWARM_LIMITS, type ReadPace } from '../swarm/index.ts';
 import { type BlobTask, checkContent } from './blob-task.ts';
 import { type OriginReadJob, runOriginRead } from './origin-read.ts';
 import { readGood } from './packs.ts';
@@ -63,7 +63,9 @@ export class OriginSide {
   readonly #reads = new Map<BlobTask, Set<AbortController>>();
   /** The pieces of each running read. */
   readonly #running = new Map<number, Range>();
-  #gate = Promise.withResolvers<void>();
+  #pace: ReadPace = 'all';
+  /** Resolves when the pace changes. */
+  #paceChange = Promise.withResolvers<void>();
   /** Of the lease that this host has; 0 for none. */
   leaseEpoch = 0;
 
@@ -71,7 +73,6 @@ export class OriginSide {
     this.#context = context;
     this.#handlers = handlers;
     this.#slots = new Slots(context.deps.limits.originReads ?? DEFAULT_SWARM_LIMITS.originReads);
-    this.#gate.resolve();
   }
 
   addCredentials(credentials: Credentials): void {
@@ -116,9 +117,19 @@ export class OriginSide {
     if (pieces) this.#running.set(readId, { ...pieces, end });
   }
 
-  holdReads(hold: boolean): void {
-    if (hold) this.#gate = Promise.withResolvers();
-    else this.#gate.resolve();
+  paceReads(pace: ReadPace): void {
+    this.#pace = pace;
+    this.#paceChange.resolve();
+    this.#paceChange = Promise.withResolvers();
+  }
+
+  /** A read that is not its turn may ask the origin all the same: what that takes to answer passes meanwhile. */
+  async #mayAsk(): Promise<void> {
+    while (this.#pace === 'none') await this.#paceChange.promise;
+  }
+
+  async #mayRead(readId: number): Promise<void> {
+    while (this.#pace !== 'all' && this.#pace !== readId) await this.#paceChange.promise;
   }
 
   /** Ends running reads of a blob that was given up. */
@@ -136,7 +147,7 @@ export class OriginSide {
     try {
       const signal = AbortSignal.any([abort.signal, this.#context.signal]);
       const { parts } = task.mapped;
-      await (parts ? this.#readPack(task, parts, signal) : this.#readBlob(task, readId, signal));
+      await (parts ? this.#readPack(task, parts, readId, signal) : this.#readBlob(task, readId, signal));
     } catch (thrown) {
       error = await this.#explain(task, thrown);
     } finally {
@@ -191,18 +202,23 @@ export class OriginSide {
         endPiece: () => Math.max(run.start, Math.min(run.end, end())),
         onPiece: (index: number, bytes: Buffer) => this.#store(task, index, bytes),
       };
-      await this.#readFile(cut, signal);
+      await this.#readFile(cut, readId, signal);
     }
   }
 
   /** Reads the files of a pack one by one. One that the origin does not have, or has wrong, fails alone. */
-  async #readPack(task: BlobTask, parts: readonly BlobPart[], signal: AbortSignal): Promise<void> {
+  async #readPack(
+    task: BlobTask,
+    parts: readonly BlobPart[],
+    readId: number,
+    signal: AbortSignal,
+  ): Promise<void> {
     const pack = Buffer.alloc(task.mapped.sizeBytes);
     const failed = new AbortController();
     const either = AbortSignal.any([signal, failed.signal]);
     const reads = parts.map(async (part) => {
       try {
-        await this.#readPart(part, pack, either);
+        await this.#readPart(part, pack, readId, either);
       } catch (error) {
         if (error instanceof AnaxError && isFileError(error)) {
           task.failFile(part.digest, withFile(error, pathOf(this.#context, part.digest)));
@@ -214,7 +230,12 @@ export class OriginSide {
     await this.#store(task, 0, pack);
   }
 
-  async #readPart({ digest, offsetBytes }: BlobPart, pack: Buffer, signal: AbortSignal): Promise<void> {
+  async #readPart(
+    { digest, offsetBytes }: BlobPart,
+    pack: Buffer,
+    readId: number,
+    signal: AbortSignal,
+  ): Promise<void> {
     const held = await readGood(this.#context.deps.store, digest);
     if (held) held.copy(pack, offsetBytes);
     if (held) return;
@@ -224,10 +245,10 @@ export class OriginSide {
       checkContent(file.path, digest, bytes);
       bytes.copy(pack, offsetBytes);
     };
-    await this.#readFile({ ...whole, file, onPiece }, signal);
+    await this.#readFile({ ...whole, file, onPiece }, readId, signal);
   }
 
-  async #readFile(cut: OriginCut, signal: AbortSignal): Promise<void> {
+  async #readFile(cut: OriginCut, readId: number, signal: AbortSignal): Promise<void> {
     const { deps, snapshot, counters } = this.#context;
     await this.#slots.run(() =>
       this.#withAnyCredentials((credentials) =>
@@ -239,7 +260,8 @@ export class OriginSide {
           clock: deps.clock,
           signal,
           begin: () => deps.budget.begin(signal),
-          mayRead: () => this.#gate.promise,
+          mayAsk: () => this.#mayAsk(),
+          mayRead: () => this.#mayRead(readId),
           onBytes: async (bytes) => {
             counters.fromOrigin += bytes;
             await Promise.all([deps.pace(bytes, signal), deps.budget.pace(bytes, signal)]);

@@ -392,8 +392,8 @@ export class SwarmSession {
       case 'leaseYielded':
       case 'leaseProgress':
         return deps.scheduler.tell({ ...effect, snapshot: this.snapshot.id });
-      case 'holdReads':
-        return this.#origin.holdReads(effect.hold);
+      case 'paceReads':
+        return this.#origin.paceReads(effect.pace);
       case 'leaseDone':
         return this.#endLease(effect.epoch, effect.error);
     }
@@ -461,7 +461,7 @@ export class SwarmSession {
     this.#stopping.abort();
     this.#context.deps.scheduler.tell({ kind: 'leave', snapshot: this.snapshot.id });
     this.#verdicts.stop();
-    this.#origin.holdReads(false);
+    this.#origin.paceReads('all');
     this.exchange.stop();
     await Promise.all(this.#running);
     for (const task of this.#context.tasks.values()) await task.open.close();

@@ -169,8 +169,8 @@ export class SimHost implements LinkNode {
         const { snapshot } = this.#world;
         return session.attendance.send({ ...effect, snapshot, peer: this.info.id });
       }
-      case 'holdReads':
-        return session.reader.hold(effect.hold);
+      case 'paceReads':
+        return session.reader.setPace(effect.pace);
       case 'leaseDone':
         return session.reader.leaseDone(effect.epoch, effect.error);
     }

@@ -2,6 +2,7 @@
 // held, cut, taken up again, retried, and ended when the lease is lost.
 
 import { AnaxError, type ErrorRecord, type Range, toErrorRecord } from '../core/index.ts';
+import type { ReadPace } from '../swarm/index.ts';
 import type { Entry } from './agenda.ts';
 import type { Transfer } from './flows.ts';
 import type { SimHost } from './host.ts';
@@ -33,7 +34,7 @@ export class OriginReader {
   readonly #reads = new Set<Read>();
   /** Reads that wait for the swarm. */
   readonly #held = new Set<Read>();
-  #holding = false;
+  #pace: ReadPace = 'all';
   #pausedUntilMs = 0;
   /** Of the lease that this host has; 0 for none. */
   leaseEpoch = 0;
@@ -86,9 +87,8 @@ export class OriginReader {
     }
   }
 
-  hold(hold: boolean): void {
-    this.#holding = hold;
-    if (hold) return;
+  setPace(pace: ReadPace): void {
+    this.#pace = pace;
     const waiting = [...this.#held];
     this.#held.clear();
     for (const read of waiting) this.#stream(read);
@@ -162,7 +162,7 @@ export class OriginReader {
   }
 
   #stream(read: Read): void {
-    if (this.#holding) {
+    if (this.#pace !== 'all' && this.#pace !== read.readId) {
       this.#held.add(read);
       return;
     }

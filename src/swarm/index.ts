@@ -24,7 +24,7 @@ export {
   vote,
   voteReceived,
 } from './succession.ts';
-export type { RequestFailure, SwarmEffect, SwarmEvent } from './types.ts';
+export type { ReadPace, RequestFailure, SwarmEffect, SwarmEvent } from './types.ts';
 export {
   addWish,
   createUploadQueue,

@@ -112,12 +112,48 @@ test('an origin error ends the lease after the running reads ended', () => {
   const reads = step(state, { kind: 'lease', epoch: 3, spans: [{ start: 0, end: 400 }] }, 0);
   assert.deepEqual(
     reads.map((effect) => effect.kind),
-    ['read', 'read'],
+    ['read', 'read', 'paceReads'],
   );
-  assert.deepEqual(step(state, { kind: 'readEnded', readId: 1, error: someError }, 1), []);
+  assert.deepEqual(step(state, { kind: 'readEnded', readId: 1, error: someError }, 1), [
+    { kind: 'paceReads', pace: 'all' },
+  ]);
   assert.deepEqual(step(state, { kind: 'readEnded', readId: 2, error: undefined }, 2), [
     { kind: 'leaseDone', epoch: 3, error: someError },
   ]);
+});
+
+/** What a host with two reads says of their pace at this event. */
+function pacesOf(state: SwarmState, event: SwarmEvent, nowMs: number): unknown[] {
+  return step(state, event, nowMs).flatMap((effect) => (effect.kind === 'paceReads' ? [effect.pace] : []));
+}
+
+function startTwoReads(heldPieces = 0): SwarmState {
+  const limits = { originReads: 2, minReadBytes: MiB, firstReadPieces: 2, firstReadMs: 250 };
+  const { state } = firstHost(new SwarmWorld({ seed: 1, hosts: 1, pieces: 40, limits }));
+  for (let piece = 0; piece < heldPieces; piece += 1)
+    step(state, { kind: 'stored', piece, from: 'origin' }, 0);
+  const paces = pacesOf(state, { kind: 'lease', epoch: 1, spans: [{ start: 0, end: 40 }] }, 1_000);
+  assert.deepEqual(paces, heldPieces < 2 ? [1] : []);
+  return state;
+}
+
+test('the first read goes alone until some pieces are here', () => {
+  const state = startTwoReads();
+  assert.deepEqual(pacesOf(state, { kind: 'stored', piece: 0, from: 'origin' }, 1_010), []);
+  assert.deepEqual(pacesOf(state, { kind: 'stored', piece: 1, from: 'origin' }, 1_020), ['all']);
+});
+
+test('it goes alone for a short time only, and where it ends the next does not wait', () => {
+  const slow = startTwoReads();
+  assert.deepEqual(pacesOf(slow, { kind: 'tick' }, 1_249), []);
+  assert.deepEqual(pacesOf(slow, { kind: 'tick' }, 1_250), ['all']);
+  assert.deepEqual(pacesOf(startTwoReads(), { kind: 'readEnded', readId: 1, error: undefined }, 1_010), [
+    'all',
+  ]);
+});
+
+test('a host that holds pieces begins all its reads at once', () => {
+  startTwoReads(2);
 });
 
 test('held pieces inside a lease are not read again', () => {

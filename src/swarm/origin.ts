@@ -152,14 +152,26 @@ export function endLease(state: SwarmState, effects: SwarmEffect[]): void {
   effects.push({ kind: 'leaseDone', epoch: lease.epoch, error: lease.error });
 }
 
-/** Holds reads back while the swarm does not take what was read, and lets them go again. */
+/** Holds reads back while they would not help the swarm, and lets them go again. */
 export function paceReads(state: SwarmState, nowMs: number, effects: SwarmEffect[]): void {
-  const hold = mustHold(state, nowMs);
-  if (hold === state.holding) return;
-  state.holding = hold;
-  effects.push({ kind: 'holdReads', hold });
+  const pace = mustHold(state, nowMs) ? 'none' : (firstRead(state, nowMs) ?? 'all');
+  if (pace === state.readPace) return;
+  state.readPace = pace;
+  effects.push({ kind: 'paceReads', pace });
 }
 
+/**
+ * The read that goes alone: the first, until this host has some pieces to give. Side by side the first pieces of all
+ * reads would come together, as many times later as there are reads.
+ */
+function firstRead({ lease, held, limits }: SwarmState, nowMs: number): number | undefined {
+  if (!lease || lease.reads.size < 2 || held.count >= limits.firstReadPieces) return undefined;
+  if (nowMs >= lease.sinceMs + limits.firstReadMs) return undefined;
+  const [first] = lease.reads.keys();
+  return first;
+}
+
+/** Whether the swarm does not take what was read. */
 function mustHold(state: SwarmState, nowMs: number): boolean {
   if (!state.lease || state.lease.reads.size === 0 || state.unshared.size === 0) return false;
   if (![...state.links.values()].some((link) => !link.held.isFull)) return false;

@@ -14,6 +14,7 @@ import {
 } from '../core/index.ts';
 import { DEFAULT_SWARM_LIMITS, type SwarmLimits } from './limits.ts';
 import { PieceSet } from './piece-set.ts';
+import type { ReadPace } from './types.ts';
 
 /** A neighbour that is connected. */
 export interface LinkState {
@@ -123,7 +124,7 @@ export interface SwarmState {
   soughtAtMs: number;
   lease: LeaseState | undefined;
   nextReadId: number;
-  holding: boolean;
+  readPace: ReadPace;
   /** When a neighbour last got something new, or this host did. */
   lastProgressMs: number;
   /** Moving average of how long a piece takes from its first byte; 0 before the first. */
@@ -170,7 +171,7 @@ export function createSwarmState({ self, zone = '', map, held, rngSeed, limits }
     soughtAtMs: 0,
     lease: undefined,
     nextReadId: 1,
-    holding: false,
+    readPace: 'all',
     lastProgressMs: 0,
     pieceMs: 0,
   };

@@ -50,6 +50,9 @@ export type SwarmEvent =
   | { readonly kind: 'abandon'; readonly pieces: Range }
   | { readonly kind: 'tick' };
 
+/** Which running reads may take bytes of the origin: all, none, or only the one of this id. The others may ask for them. */
+export type ReadPace = 'all' | 'none' | number;
+
 export type SwarmEffect =
   | { readonly kind: 'dial'; readonly peer: PeerInfo }
   | { readonly kind: 'request'; readonly peer: PeerId; readonly piece: number }
@@ -71,6 +74,6 @@ export type SwarmEffect =
   | { readonly kind: 'leaseYielded'; readonly epoch: number; readonly spans: readonly Range[] }
   /** How many pieces of the lease are still to be read. */
   | { readonly kind: 'leaseProgress'; readonly epoch: number; readonly leftPieces: number }
-  /** Stop (or go on) taking bytes from the origin: the swarm does not keep up. */
-  | { readonly kind: 'holdReads'; readonly hold: boolean }
+  /** From now on. At first all may. */
+  | { readonly kind: 'paceReads'; readonly pace: ReadPace }
   | { readonly kind: 'leaseDone'; readonly epoch: number; readonly error: ErrorRecord | undefined };

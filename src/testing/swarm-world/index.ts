@@ -22,6 +22,7 @@ import {
   endServe,
   hasUnsent,
   nextWish,
+  type ReadPace,
   rarityFor,
   removeChild,
   removeWish,
@@ -50,7 +51,7 @@ interface Host {
   state: SwarmState;
   queue: UploadQueue;
   alive: boolean;
-  holding: boolean;
+  readPace: ReadPace;
   finishedMs: number | undefined;
   readonly links: Set<PeerId>;
   /** Where running reads end. */
@@ -106,7 +107,7 @@ export class SwarmWorld {
       state: this.#freshState(id, new Bitfield(this.map.pieceCount)),
       queue: createUploadQueue(),
       alive: true,
-      holding: false,
+      readPace: 'all',
       finishedMs: undefined,
       links: new Set(),
       readEnds: new Map(),
@@ -222,8 +223,8 @@ export class SwarmWorld {
       case 'leaseProgress':
       case 'seek':
         return undefined;
-      case 'holdReads':
-        host.holding = effect.hold;
+      case 'paceReads':
+        host.readPace = effect.pace;
         return undefined;
       case 'leaseDone':
         return void this.leasesDone.push(effect.epoch);
@@ -287,7 +288,8 @@ export class SwarmWorld {
     if (!host.alive) return;
     if (piece >= (host.readEnds.get(readId) ?? 0))
       return this.feed(host, { kind: 'readEnded', readId, error: undefined });
-    if (host.holding) return this.at(this.#options.originPieceMs, () => this.#read(host, readId, piece));
+    const isHeld = host.readPace !== 'all' && host.readPace !== readId;
+    if (isHeld) return this.at(this.#options.originPieceMs, () => this.#read(host, readId, piece));
     this.at(this.#options.originPieceMs * Math.max(1, host.state.lease?.reads.size ?? 1), () => {
       if (!host.alive) return;
       this.originPieces += 1;
