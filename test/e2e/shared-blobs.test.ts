@@ -64,19 +64,38 @@ async function told({ scheduler }: Cluster, keys: number): Promise<void> {
   }
 }
 
-test('a file that another host has by way of another repository is not read from the hub again', async (context) => {
-  const hub = await twoRepositories(context);
-  const started = await cluster(context, hub, { peers: 2, seeds: 0 });
-  const [first, second] = started.peers;
-  assert.ok(first && second);
-  await assertDelivered(await get(first, hub, OPEN).result, `${first.output}/${OPEN}`);
+/** One host has the first repository, and the scheduler knows it. */
+async function holderAndReader(
+  context: TestContext,
+  hub: Emulator,
+  peerArgs: readonly string[] = [],
+): Promise<{ holder: DaemonNode; reader: DaemonNode }> {
+  const started = await cluster(context, hub, { peers: 2, seeds: 0, peerArgs });
+  const [holder, reader] = started.peers;
+  assert.ok(holder && reader);
+  await assertDelivered(await get(holder, hub, OPEN).result, `${holder.output}/${OPEN}`);
   assert.equal((await hub.stats()).contentBytesSent, (SHARED_MIB + OWN_MIB) * MiB);
   await told(started, 4);
   await hub.reset();
-  await assertDelivered(await get(second, hub, PUBLIC).result, `${second.output}/${PUBLIC}`);
+  return { holder, reader };
+}
+
+/** Waits until a host has got so much from others; how many bytes it is by then. */
+async function borrowed(node: DaemonNode, atLeastMiB: number): Promise<number> {
+  const deadline = AbortSignal.timeout(60_000);
+  for (;;) {
+    const { bytesFromPeers } = (await statusOf(node)).totals;
+    if (bytesFromPeers >= atLeastMiB * MiB) return bytesFromPeers;
+    await sleep(25, undefined, { signal: deadline });
+  }
+}
+
+test('a file that another host has by way of another repository is not read from the hub again', async (context) => {
+  const hub = await twoRepositories(context);
+  const { reader } = await holderAndReader(context, hub);
+  await assertDelivered(await get(reader, hub, PUBLIC).result, `${reader.output}/${PUBLIC}`);
   assert.equal((await hub.stats()).contentBytesSent, OWN_MIB * MiB);
-  const { totals } = await statusOf(second);
-  assert.equal(totals.bytesFromPeers, SHARED_MIB * MiB);
+  assert.equal((await statusOf(reader)).totals.bytesFromPeers, SHARED_MIB * MiB);
 });
 
 test('a file of a gated repository goes to whom the hub lets into a repository with it, and to nobody else', async (context) => {
@@ -95,4 +114,36 @@ test('a file of a gated repository goes to whom the hub lets into a repository w
   assert.match(denied.stderr, /gated/iu);
   const { totals } = await statusOf(refused);
   assert.deepEqual([totals.bytesFromPeers, totals.bytesFromOrigin], [0, 0]);
+});
+
+/** Slow enough to be met in the middle: the shared file takes three seconds. */
+const SLOWLY = ['--upload-rate', '8MiB'];
+
+test('a reader that is killed while it borrows goes on where it was, and reads none of it from the hub', async (context) => {
+  const hub = await twoRepositories(context);
+  const { holder, reader } = await holderAndReader(context, hub, SLOWLY);
+  const interrupted = get(reader, hub, PUBLIC);
+  const before = await borrowed(reader, SHARED_MIB / 3);
+  await reader.kill();
+  await interrupted.result;
+  await reader.start();
+  await assertDelivered(await get(reader, hub, PUBLIC).result, `${reader.output}/${PUBLIC}`);
+  const { totals } = await statusOf(reader);
+  context.diagnostic(`${before} bytes before, ${totals.bytesFromPeers} after`);
+  assert.ok(totals.bytesFromPeers < SHARED_MIB * MiB, 'what was borrowed before is still there');
+  const { contentBytesSent } = await hub.stats();
+  assert.ok(contentBytesSent <= 2 * OWN_MIB * MiB, `${contentBytesSent} bytes from the hub`);
+  assert.ok((await statusOf(holder)).totals.bytesToPeers <= (SHARED_MIB + 4) * MiB);
+});
+
+test('where the holder is killed the reader reads what is missing from the hub', async (context) => {
+  const hub = await twoRepositories(context);
+  const { holder, reader } = await holderAndReader(context, hub, SLOWLY);
+  const running = get(reader, hub, PUBLIC);
+  const before = await borrowed(reader, SHARED_MIB / 3);
+  await holder.kill();
+  await assertDelivered(await running.result, `${reader.output}/${PUBLIC}`);
+  const { contentBytesSent } = await hub.stats();
+  context.diagnostic(`${before} bytes were borrowed, ${contentBytesSent} read`);
+  assert.ok(contentBytesSent <= (SHARED_MIB + OWN_MIB) * MiB - before);
 });
