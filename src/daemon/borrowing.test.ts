@@ -14,6 +14,7 @@ import {
 } from '../core/index.ts';
 import { loadPieceHash } from '../hashing/index.ts';
 import type { SchedulerServer } from '../scheduler-server/index.ts';
+import { steadyClock } from '../system/index.ts';
 import {
   type Repository,
   repositoryOf,
@@ -206,4 +207,37 @@ test('two snapshots that one host delivers at once share what they have in commo
   await Promise.all([host.fetch(own), host.fetch(other)]);
   await assertHas(host);
   assert.equal(readBytes(own, 'first/model.bin') + readBytes(other, 'second.bin'), SHARED_BYTES);
+});
+
+/** A hub that waits before it gives a file, and tells when it was asked for it. */
+function waitsFor({ source }: Repository, path: string) {
+  const [asked, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const get = source.get.bind(source);
+  source.get = async function* (...args) {
+    if (args[1].path === path) {
+      asked.resolve();
+      await gate.promise;
+    }
+    yield* get(...args);
+  };
+  return { asked: asked.promise, open: () => gate.resolve() };
+}
+
+test('a blob whose turn comes late is looked for again', async (context) => {
+  const { url } = await startTestScheduler(context);
+  const [own, other] = [first(), repositoryOf({ 'a-own.bin': noise(MiB, 2), 'second.bin': shared })];
+  const time = { aheadMs: 0 };
+  const clock = { ...steadyClock, now: () => steadyClock.now() + time.aheadMs };
+  const reader = await startHost(context, url, { repositories: [other], clock, limits: { originReads: 1 } });
+  const holder = await startHost(context, url, { repositories: [own] });
+  const hub = waitsFor(other, 'a-own.bin');
+  const done = reader.fetch(other);
+  await hub.asked;
+  await holder.fetch(own);
+  await holder.tellBlobs();
+  time.aheadMs = 15_000;
+  hub.open();
+  await done;
+  await assertHas(reader);
+  assert.equal(readBytes(other, 'second.bin'), 0);
 });

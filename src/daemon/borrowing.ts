@@ -25,6 +25,8 @@ import { originOf } from './origin-budget.ts';
 import { Slots } from './slots.ts';
 import { isDiskError, type SwarmContext } from './swarm-context.ts';
 
+/** An answer so old is asked for again when it is needed: more may be known by now. */
+const FRESH_MS = 15_000;
 /** Holders that a blob is taken from at once. */
 const MAX_HOLDERS = 3;
 /** Pieces that are asked of one holder at once. */
@@ -43,8 +45,10 @@ interface Holder {
 export class Borrowing {
   readonly #context: SwarmContext;
   readonly #handlers: BorrowingHandlers;
-  /** Who holds a blob, as the scheduler said when the last lease on it came. */
+  /** Who holds a blob, as the scheduler said last. */
   readonly #holders = new Map<Digest, Promise<readonly Holder[]>>();
+  #spans: readonly Range[] = [];
+  #searchedAtMs = 0;
   readonly #running = new Map<BlobTask, Promise<void>>();
   /** One blob after the other: the first can be given on while the next comes. */
   readonly #turn = new Slots(1);
@@ -59,6 +63,8 @@ export class Borrowing {
 
   /** Asks who holds the blobs of a lease, all in one question. */
   search(spans: readonly Range[]): void {
+    this.#spans = spans;
+    this.#searchedAtMs = this.#context.deps.clock.now();
     const blobs = Array.from(this.#context.tasks.values()).flatMap(({ mapped, open }) =>
       isShareable(mapped) && !open.held.isFull && isIn(spans, mapped) ? mapped : [],
     );
@@ -98,6 +104,7 @@ export class Borrowing {
    * can give any of it on. Resolves when it is here, or no more can be had this way; never rejects.
    */
   async fill(task: BlobTask, signal: AbortSignal): Promise<void> {
+    if (this.#context.deps.clock.now() >= this.#searchedAtMs + FRESH_MS) this.search(this.#spans);
     const holders = await this.#holders.get(task.mapped.digest);
     if (!holders || signal.aborted) return;
     const running = this.#running.get(task) ?? this.#turn.run(() => this.#fill(task, holders, signal));

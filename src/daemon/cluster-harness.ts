@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import {
+  type Clock,
   createIdentity,
   createManifest,
   type Digest,
@@ -57,6 +58,8 @@ export async function startTestScheduler(context: TestContext, port = 0): Promis
 
 export interface HostOptions {
   readonly role?: PeerRole;
+  readonly clock?: Clock;
+  readonly limits?: { readonly originReads?: number };
   readonly repositories: readonly Repository[];
 }
 
@@ -66,12 +69,12 @@ export type TestHost = Awaited<ReturnType<typeof startHost>>;
 export async function startHost(
   context: TestContext,
   schedulerUrl: string,
-  { role = 'peer', repositories }: HostOptions,
+  { role = 'peer', clock = steadyClock, limits = {}, repositories }: HostOptions,
 ) {
   const identity = createIdentity();
   const { hash, createHasher } = await loadPieceHash();
   const store = new MemoryBlobStore();
-  const common = { identity, clock: steadyClock, random: Math.random, logger: silentLogger };
+  const common = { identity, clock, random: Math.random, logger: silentLogger };
   const late: { sessions?: Sessions; lender?: Lender; complaints?: Complaints } = {};
   const links = new PeerLinks({
     ...common,
@@ -121,14 +124,14 @@ export async function startHost(
       scheduler,
       hash,
       uploads,
-      limits: {},
+      limits,
       pace: async () => undefined,
       budget: new OriginBudget(steadyClock),
       invite: async () => undefined,
       borrowSlots,
       turns,
       onPiece: (digest, index, by) => sessions.noteStored(digest, index, by),
-      onComplete: () => undefined,
+      onShareable: () => undefined,
       onDamage: (digest) => repairs.changed(digest),
     }),
     keepServing: true,

@@ -259,7 +259,7 @@ export class Engine implements ControlApi {
       borrowSlots: this.#borrowSlots,
       turns: this.#turns,
       onPiece: (digest, index, by) => this.#sessions.noteStored(digest, index, by),
-      onComplete: () => this.#held.changed(),
+      onShareable: () => this.#held.changed(),
       onDamage: (digest) => this.#repairs.changed(digest),
       source: this.#sourceOf(snapshot.ref.scheme),
     };

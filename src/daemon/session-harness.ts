@@ -65,7 +65,7 @@ export async function hostOf(
       borrowSlots: new Slots(16),
       turns: new Turns(),
       onPiece: () => undefined,
-      onComplete: () => undefined,
+      onShareable: () => undefined,
       onDamage: async () => undefined,
     }),
     keepServing,

@@ -50,8 +50,8 @@ export interface SessionDeps {
   readonly turns: Turns<Digest>;
   /** A piece of a stored blob came in; other swarms of this host may lack it, too. */
   readonly onPiece: (digest: Digest, index: number, snapshot: SnapshotId) => void;
-  /** A blob is complete. */
-  readonly onComplete: () => void;
+  /** A blob is complete that others may want to borrow. */
+  readonly onShareable: () => void;
   /** The file behind a stored blob is not what was committed. */
   readonly onDamage: (digest: Digest) => Promise<void>;
   readonly clock: Clock;

@@ -36,6 +36,7 @@ import {
 import { BlobTask } from './blob-task.ts';
 import { Borrowing, unsignedPieces } from './borrowing.ts';
 import { Exchange } from './exchange.ts';
+import { isShareable } from './held-blobs.ts';
 import { offeredPieces } from './offers.ts';
 import { originOf } from './origin-budget.ts';
 import { OriginSide } from './origin-side.ts';
@@ -428,9 +429,9 @@ export class SwarmSession {
   }
 
   /** What was borrowed may be given on from now on. */
-  #completed({ open }: BlobTask): void {
+  #completed({ open, mapped }: BlobTask): void {
     if (unsignedPieces(open).length > 0) this.exchange.reannounce();
-    this.#context.deps.onComplete();
+    if (isShareable(mapped)) this.#context.deps.onShareable();
   }
 
   async #giveBack(task: BlobTask): Promise<boolean> {
