@@ -90,6 +90,24 @@ test('the other members get it from the reader', async (context) => {
   assert.equal(readBytes(repositories.second, 'second.bin'), 0);
 });
 
+test('several readers of one snapshot each borrow the whole, and wait for nobody', async (context) => {
+  const { url } = await startTestScheduler(context, 0, { minSharedBytes: MiB });
+  const [own, other] = [first(), second()];
+  const holder = await startHost(context, url, { repositories: [own] });
+  await holder.fetch(own);
+  await holder.tellBlobs();
+  const role = 'seed';
+  const seeds = [
+    await startHost(context, url, { role, repositories: [other] }),
+    await startHost(context, url, { role, repositories: [other] }),
+  ];
+  const peer = await startHost(context, url, { repositories: [other] });
+  const all = [...seeds, peer];
+  await Promise.all(all.map((host) => host.fetch(other)));
+  await Promise.all(all.map((host) => assertHas(host)));
+  assert.equal(readBytes(other, 'second.bin'), 0);
+});
+
 for (const pieceLengthBytes of [2 * MiB, 4 * MiB, 16 * MiB]) {
   test(`a blob is borrowed in another cut: pieces of ${pieceLengthBytes / MiB} MiB`, async (context) => {
     const { reader, repositories } = await hosts(context, { other: recut(second(), pieceLengthBytes) });

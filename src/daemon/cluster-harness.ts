@@ -12,7 +12,12 @@ import {
   silentLogger,
 } from '../core/index.ts';
 import { loadPieceHash } from '../hashing/index.ts';
-import { connectScheduler, type SchedulerServer, startScheduler } from '../scheduler-server/index.ts';
+import {
+  connectScheduler,
+  type SchedulerServer,
+  type SchedulerServerOptions,
+  startScheduler,
+} from '../scheduler-server/index.ts';
 import { steadyClock } from '../system/index.ts';
 import { FakeSource } from '../testing/fake-source/index.ts';
 import { MemoryBlobStore } from '../testing/memory-store/index.ts';
@@ -43,14 +48,18 @@ export function repositoryOf(
 }
 
 /** `port` is one that it had before. */
-export async function startTestScheduler(context: TestContext, port = 0): Promise<SchedulerServer> {
+export async function startTestScheduler(
+  context: TestContext,
+  port = 0,
+  limits: SchedulerServerOptions['limits'] = {},
+): Promise<SchedulerServer> {
   const server = await startScheduler({
     host: '127.0.0.1',
     port,
     identity: createIdentity(),
     logger: silentLogger,
     clock: steadyClock,
-    limits: { startSettleMs: 0, restartSettleMs: 0 },
+    limits: { startSettleMs: 0, restartSettleMs: 0, ...limits },
   });
   context.after(() => server.stop());
   return server;
