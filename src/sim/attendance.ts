@@ -33,6 +33,11 @@ export class Attendance {
     return this.#host.session?.attendance !== this;
   }
 
+  /** The stream, while there is one. */
+  get link(): Link | undefined {
+    return this.#link;
+  }
+
   /** Whether the stream stands, as far as the host knows. */
   get isConnected(): boolean {
     return this.#isWelcome && this.#link?.alive === true;

@@ -26,6 +26,8 @@ const FAULTS: readonly Fault[] = [
   breakLinks,
   breakLinks,
   delayLinks,
+  doubleMessages,
+  jumpClocks,
   slowDown,
   fillDisk,
   failOrigin,
@@ -101,7 +103,10 @@ class FaultPlan {
     setCutOff(world, () => false);
     for (const host of world.hosts) {
       host.isDiskFull = false;
-      for (const link of host.session?.exchange.links.values() ?? []) link.delay(0);
+      for (const link of host.session?.exchange.links.values() ?? []) {
+        link.delay(0);
+        link.double(false);
+      }
       if (!this.dead.has(host)) host.start();
     }
   }
@@ -186,6 +191,26 @@ function delayLinks(plan: FaultPlan): void {
   plan.later(() => {
     for (const link of links) link.delay(0);
   });
+}
+
+/** As when what was sent is sent again because nobody knows whether it arrived; also to and from the scheduler. */
+function doubleMessages(plan: FaultPlan): void {
+  const { session } = plan.peer() ?? {};
+  const links = [...(session?.exchange.links.values() ?? [])];
+  if (session?.attendance.link) links.push(session.attendance.link);
+  for (const link of links) link.double(true);
+  plan.later(() => {
+    for (const link of links) link.double(false);
+  });
+}
+
+/** Of some hosts the time of day is set, up to an hour forth or half a minute back, and some stood still for a while. */
+function jumpClocks(plan: FaultPlan): void {
+  const { hosts, random } = plan.world;
+  for (const host of hosts) {
+    if (random() < 0.3) host.clockErrorMs = random() * 3_630_000 - 30_000;
+    if (random() < 0.3) host.session?.clock.jump(random() * random() * 60_000);
+  }
 }
 
 function slowDown(plan: FaultPlan): void {

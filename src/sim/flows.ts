@@ -171,7 +171,8 @@ function waterLevel(caps: readonly number[], count: number, total: number): numb
       }
     }
     if (rest === 0) return left + most;
-    if (rest === above) return level;
+    // More than before: a cap that is the level itself, but for rounding.
+    if (rest >= above) return level;
     above = rest;
     level = left / rest;
   }

@@ -9,6 +9,7 @@ import {
   type SwarmState,
   step,
 } from '../swarm/index.ts';
+import type { Agenda } from './agenda.ts';
 import { Attendance } from './attendance.ts';
 import { Exchange } from './exchange.ts';
 import { Pipe } from './flows.ts';
@@ -28,8 +29,29 @@ export interface HostFacts {
   readonly isSlow: boolean;
 }
 
+/** Time as a daemon sees it. */
+export class SessionClock {
+  readonly #agenda: Agenda;
+  #errorMs: number;
+
+  constructor(agenda: Agenda, errorMs: number) {
+    this.#agenda = agenda;
+    this.#errorMs = errorMs;
+  }
+
+  get nowMs(): number {
+    return this.#agenda.nowMs + this.#errorMs;
+  }
+
+  /** The process, or its machine, stood still for so long as far as its clock says. It never goes back. */
+  jump(forwardMs: number): void {
+    this.#errorMs += forwardMs;
+  }
+}
+
 /** One run of the host's daemon. A crash ends it, a restart begins another. */
 export interface Session {
+  readonly clock: SessionClock;
   readonly state: SwarmState;
   readonly exchange: Exchange;
   readonly reader: OriginReader;
@@ -51,6 +73,8 @@ export class SimHost implements LinkNode {
   isCutOff = false;
   isLiar = false;
   isDiskFull = false;
+  /** How far its time of day is off. A daemon goes by what it was when it started, as src/system/steady-clock.ts has it. */
+  clockErrorMs = 0;
   finishedMs: number | undefined;
   sentBytes = 0;
   crossZoneBytes = 0;
@@ -89,6 +113,7 @@ export class SimHost implements LinkNode {
     const rngSeed = Math.floor(random() * 2 ** 31);
     const { id: self } = this.info;
     const session = {
+      clock: new SessionClock(this.#world.agenda, this.clockErrorMs),
       state: createSwarmState({
         self,
         zone: this.info.zone,
@@ -139,7 +164,7 @@ export class SimHost implements LinkNode {
   feed(event: SwarmEvent): void {
     const { session } = this;
     if (!session) return;
-    const effects = step(session.state, event, this.#world.agenda.nowMs);
+    const effects = step(session.state, event, session.clock.nowMs);
     for (const effect of effects) if (this.session === session) this.#carryOut(session, effect);
   }
 

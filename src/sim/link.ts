@@ -22,6 +22,7 @@ export class Link {
   isCut = false;
   /** Added to the latency by a fault. */
   #extraMs = 0;
+  #isDoubling = false;
   #lastArrivalMs = 0;
   readonly #waiting: (() => void)[] = [];
   readonly #agenda: Agenda;
@@ -42,7 +43,8 @@ export class Link {
 
   /** Whether messages travel at the link's own latency. */
   get isPlain(): boolean {
-    return this.#lastArrivalMs <= this.#agenda.nowMs + this.latencyMs && this.#extraMs === 0;
+    if (this.#isDoubling || this.#extraMs > 0) return false;
+    return this.#lastArrivalMs <= this.#agenda.nowMs + this.latencyMs;
   }
 
   send(run: () => void): void {
@@ -51,6 +53,7 @@ export class Link {
     const atMs = Math.max(nowMs + this.latencyMs + this.#extraMs, this.#lastArrivalMs);
     if (this.#extraMs > 0 || atMs > nowMs + this.latencyMs) this.#lastArrivalMs = atMs;
     this.#agenda.at(atMs, () => this.arrive(run));
+    if (this.#isDoubling) this.#agenda.at(atMs + this.latencyMs, () => this.arrive(run));
   }
 
   arrive(run: () => void): void {
@@ -61,6 +64,11 @@ export class Link {
 
   delay(extraMs: number): void {
     this.#extraMs = extraMs;
+  }
+
+  /** Each message comes twice: what was said meanwhile may come between. */
+  double(isDoubling: boolean): void {
+    this.#isDoubling = isDoubling;
   }
 
   /** Follows the two ends' sides of the partition. */

@@ -49,7 +49,7 @@ export class Succession {
   #with<Result>(run: (self: SelfFacts, nowMs: number) => Result): Result | undefined {
     const { session } = this.#host;
     if (session?.succession !== this) return undefined;
-    return run(this.#facts(session), this.#world.agenda.nowMs);
+    return run(this.#facts(session), session.clock.nowMs);
   }
 
   tick(): void {
