@@ -9,8 +9,8 @@ import { type Output, type OutputDeps, type OutputOptions, onOutput } from './ou
 import { isInPlace, placeFile } from './place-file.ts';
 
 /**
- * Small files are whole before they have their names, but not flushed one by one: that was a third of what a thousand of
- * them cost. What a power loss may leave of one, an empty file, the next download replaces; the store has its bytes.
+ * Small files are whole before they have their names, but not flushed one by one: that was a good part of their cost. What a
+ * power loss may leave of one, an empty file, the next download replaces; the store has its bytes.
  *
  * The folder is made with the first file, or at the end where there is none.
  */
