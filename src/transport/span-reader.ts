@@ -9,6 +9,7 @@ import { AnaxError, DiskPace, type FileSpan, KiB, toAnaxError } from '../core/in
 
 const readAt = promisify(read);
 
+/** Half of the largest step: links that take more at once are quick enough to be read ahead for. */
 const SMALL_BYTES = 256 * KiB;
 
 export class SpanReader {
