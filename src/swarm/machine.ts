@@ -16,7 +16,7 @@ import {
 import { hashOf } from './imports.ts';
 import { tellProgress, yieldLease } from './lease-share.ts';
 import { endLease, endRead, forgetRuns, loseLease, paceReads, startReads, takeLease } from './origin.ts';
-import { fillWindows, noteOverdue } from './picker.ts';
+import { fillWindows, mayFollow, noteOverdue } from './picker.ts';
 import { PieceSet } from './piece-set.ts';
 import { begun, cancelClaims, dropLink, requestFailed, stored } from './requests.ts';
 import {
@@ -167,7 +167,9 @@ function linkDown(state: SwarmState, peer: PeerId, nowMs: number): void {
 function have(state: SwarmState, peer: PeerId, pieces: readonly number[], nowMs: number): void {
   const link = state.links.get(peer);
   if (!link) return;
-  for (const piece of pieces) addCopy(state, link, piece, nowMs);
+  for (const piece of pieces) {
+    if (addCopy(state, link, piece, nowMs) && mayFollow(state, link, piece)) state.touched.add(link);
+  }
   if (state.open.count === 0 && state.active.size > 0) noteOverdue(state, nowMs);
   state.lastProgressMs = nowMs;
 }

@@ -46,13 +46,16 @@ function search(
   nowMs: number,
   effects: SwarmEffect[],
 ): void {
-  const links = isWide ? [...state.links.values()] : [...state.touched];
+  const links: LinkState[] = [];
+  for (const link of isWide ? state.links.values() : state.touched) {
+    if (link.isFar === isFar && link.current.length === 0) links.push(link);
+  }
+  if (links.length === 0) return;
   let asked = 0;
   for (const link of state.waiting) if (link.isFar === isFar) asked += 1;
   const from = Math.floor(state.random() * links.length);
   for (let step = 0; step < links.length; step += 1) {
-    const link = links[(from + step) % links.length];
-    if (!link || link.isFar !== isFar || link.current.length > 0) continue;
+    const link = links[(from + step) % links.length] as LinkState;
     if (state.waiting.has(link)) fillWindow(state, link, nowMs, effects);
     else if (asked < state.limits.searchWidth && fillWindow(state, link, nowMs, effects)) asked += 1;
   }
@@ -72,6 +75,13 @@ function fillWindow(state: SwarmState, link: LinkState, nowMs: number, effects: 
     isAsked = true;
   }
   return isAsked;
+}
+
+/** Whether something may be asked of a link on account of a piece that it gained. */
+export function mayFollow(state: SwarmState, link: LinkState, piece: number): boolean {
+  if (!state.open.has(piece)) return false;
+  if (link.current.length === 0) return freeLanes(state, link.isFar) > 0;
+  return !link.stalled && (hasRoom(state, link) || state.copies[piece] === 1);
 }
 
 function hasRoom({ limits }: SwarmState, link: LinkState): boolean {

@@ -197,12 +197,12 @@ export function closePiece(state: SwarmState, piece: number): void {
   state.open.delete(piece);
 }
 
-/** A link gained a piece. */
-export function addCopy(state: SwarmState, link: LinkState, piece: number, nowMs: number): void {
-  if (!link.held.add(piece)) return;
+/** A link gained a piece; whether that is news. */
+export function addCopy(state: SwarmState, link: LinkState, piece: number, nowMs: number): boolean {
+  if (!link.held.add(piece)) return false;
   count(state, link, piece, nowMs);
   if (state.unshared.size > 0) state.unshared.delete(piece);
-  if (state.open.has(piece)) state.touched.add(link);
+  return true;
 }
 
 function count(state: SwarmState, { isFar }: LinkState, piece: number, nowMs: number): void {
