@@ -1,8 +1,9 @@
 // What must hold at every moment of a simulation, whatever goes wrong in it. A broken rule ends the run.
 
 import type { PeerId, Range } from '../core/index.ts';
-import type { Session, SimHost } from './host.ts';
+import type { SimHost } from './host.ts';
 import { PIECE_BYTES } from './options.ts';
+import type { Session } from './session.ts';
 import type { World } from './world.ts';
 
 /** A reader that is connected hears within this time that another was granted its pieces. */

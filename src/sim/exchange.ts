@@ -2,7 +2,6 @@
 // requests. Proofs are left out: a corrupt piece is known for one.
 
 import type { Bitfield, PeerId } from '../core/index.ts';
-import type { SwarmEvent } from '../swarm/index.ts';
 import type { SimHost } from './host.ts';
 import type { Link } from './link.ts';
 import { PIECE_BYTES } from './options.ts';
@@ -11,6 +10,13 @@ import type { World } from './world.ts';
 
 /** A dial into nowhere fails after this: transport's `connectTimeoutMs`. */
 const DIAL_TIMEOUT_MS = 5_000;
+
+/** Says that one more piece is held. */
+interface HaveOne {
+  readonly kind: 'have';
+  readonly peer: PeerId;
+  readonly pieces: readonly [number];
+}
 
 /** One host's end of a swarm on a link; the dialler has opened it. */
 export class Channel {
@@ -44,6 +50,10 @@ export class Exchange {
   readonly #up = new Map<PeerId, Channel>();
   /** Channels whose other side was told what this host holds. */
   readonly #told: Channel[] = [];
+  /** And the numbers of the hosts there. */
+  readonly #toldHosts: number[] = [];
+  /** Whether no link of this host has ever been disturbed. */
+  isCalm = true;
   readonly #channels = new Set<Channel>();
 
   constructor(world: World, host: SimHost) {
@@ -117,6 +127,7 @@ export class Exchange {
     const held = this.#host.disk.clone();
     channel.link.send(() => take(held));
     this.#told.push(channel);
+    this.#toldHosts.push(channel.other.index);
   }
 
   setHoldings(channel: Channel, held: Bitfield): void {
@@ -136,7 +147,11 @@ export class Exchange {
     channel.isOpen = false;
     channel.asked.length = 0;
     this.#channels.delete(channel);
-    remove(this.#told, channel);
+    const at = this.#told.indexOf(channel);
+    if (at >= 0) {
+      this.#told.splice(at, 1);
+      this.#toldHosts.splice(at, 1);
+    }
     const peer = channel.other.info.id;
     const current = this.#up.get(peer);
     if (current !== undefined && current !== channel) return;
@@ -155,19 +170,34 @@ export class Exchange {
   /** Told in one go to all whose links are alike: 500,000 pieces times 25 neighbours would be too many entries. */
   announce(piece: number): void {
     const { agenda, latenciesMs } = this.#world;
-    const event = { kind: 'have', peer: this.#host.info.id, pieces: [piece] } as const;
+    const event: HaveOne = { kind: 'have', peer: this.#host.info.id, pieces: [piece] };
     for (const latencyMs of latenciesMs) {
       agenda.pass(latencyMs, () => {
-        for (const channel of this.#told) {
-          if (channel.link.latencyMs === latencyMs) this.#tell(channel, event);
+        if (this.isCalm && latenciesMs.length === 1) this.#tellAll(event);
+        else {
+          for (const channel of this.#told) {
+            if (channel.link.latencyMs === latencyMs) this.#tell(channel, event);
+          }
         }
       });
     }
   }
 
-  #tell({ link, other }: Channel, event: SwarmEvent): void {
-    if (link.isOpen) other.feed(event);
-    else if (link.isPlain) link.arrive(() => other.feed(event));
+  /** All take it at once: no need to look at the links. */
+  #tellAll(event: HaveOne): void {
+    const { agenda, inboxes, hosts } = this.#world;
+    const { index, idHash } = this.#host;
+    for (const other of this.#toldHosts) {
+      if (!inboxes.put(other, index, idHash, event.pieces[0], agenda.nowMs)) hosts[other]?.feed(event);
+    }
+  }
+
+  #tell({ link, other }: Channel, event: HaveOne): void {
+    if (link.isOpen) {
+      const { agenda, inboxes } = this.#world;
+      const { index, idHash } = this.#host;
+      if (!inboxes.put(other.index, index, idHash, event.pieces[0], agenda.nowMs)) other.feed(event);
+    } else if (link.isPlain) link.arrive(() => other.feed(event));
     else link.send(() => other.feed(event));
   }
 
@@ -225,6 +255,7 @@ export class Exchange {
     for (const channel of this.#channels) channel.isOpen = false;
     this.#channels.clear();
     this.#told.length = 0;
+    this.#toldHosts.length = 0;
   }
 }
 

@@ -209,7 +209,7 @@ function jumpClocks(plan: FaultPlan): void {
   const { hosts, random } = plan.world;
   for (const host of hosts) {
     if (random() < 0.3) host.clockErrorMs = random() * 3_630_000 - 30_000;
-    if (random() < 0.3) host.session?.clock.jump(random() * random() * 60_000);
+    if (random() < 0.3) host.session?.jump(random() * random() * 60_000);
   }
 }
 

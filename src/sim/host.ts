@@ -2,21 +2,11 @@
 // can crash, come back with its disk, run out of room, lie.
 
 import { Bitfield, type PeerId, type PeerInfo } from '../core/index.ts';
-import {
-  createSwarmState,
-  type SwarmEffect,
-  type SwarmEvent,
-  type SwarmState,
-  step,
-} from '../swarm/index.ts';
-import type { Agenda } from './agenda.ts';
-import { Attendance } from './attendance.ts';
-import { Exchange } from './exchange.ts';
+import { hashOf, type SwarmEffect, type SwarmEvent } from '../swarm/index.ts';
 import { Pipe } from './flows.ts';
 import type { Link, LinkNode } from './link.ts';
 import { PIECE_BYTES } from './options.ts';
-import { OriginReader } from './origin-reader.ts';
-import { Succession } from './succession.ts';
+import { Session } from './session.ts';
 import type { World, Zone } from './world.ts';
 
 /** As in src/daemon/swarm-session.ts. */
@@ -29,39 +19,11 @@ export interface HostFacts {
   readonly isSlow: boolean;
 }
 
-/** Time as a daemon sees it. */
-export class SessionClock {
-  readonly #agenda: Agenda;
-  #errorMs: number;
-
-  constructor(agenda: Agenda, errorMs: number) {
-    this.#agenda = agenda;
-    this.#errorMs = errorMs;
-  }
-
-  get nowMs(): number {
-    return this.#agenda.nowMs + this.#errorMs;
-  }
-
-  /** The process, or its machine, stood still for so long as far as its clock says. It never goes back. */
-  jump(forwardMs: number): void {
-    this.#errorMs += forwardMs;
-  }
-}
-
-/** One run of the host's daemon. A crash ends it, a restart begins another. */
-export interface Session {
-  readonly clock: SessionClock;
-  readonly state: SwarmState;
-  readonly exchange: Exchange;
-  readonly reader: OriginReader;
-  readonly attendance: Attendance;
-  readonly succession: Succession;
-}
-
 export class SimHost implements LinkNode {
   readonly info: PeerInfo;
   readonly index: number;
+  /** Of its id, as the machines have it. */
+  readonly idHash: number;
   readonly zone: Zone;
   /** Whether its link has a part of the others' rate only. */
   readonly isSlow: boolean;
@@ -99,6 +61,7 @@ export class SimHost implements LinkNode {
       hostname: `host-${index}`,
       version: 'sim',
     };
+    this.idHash = hashOf(this.info.id);
   }
 
   /** Has everything on disk, as after a download of before. */
@@ -109,24 +72,7 @@ export class SimHost implements LinkNode {
   /** Starts the daemon and its download, with what is on disk. */
   start(): void {
     if (this.session) return;
-    const { map, options, random } = this.#world;
-    const rngSeed = Math.floor(random() * 2 ** 31);
-    const { id: self } = this.info;
-    const session = {
-      clock: new SessionClock(this.#world.agenda, this.clockErrorMs),
-      state: createSwarmState({
-        self,
-        zone: this.info.zone,
-        map,
-        held: this.disk,
-        rngSeed,
-        limits: options.swarm,
-      }),
-      exchange: new Exchange(this.#world, this),
-      reader: new OriginReader(this.#world, this),
-      attendance: new Attendance(this.#world, this),
-      succession: new Succession(this.#world, this),
-    };
+    const session = new Session(this.#world, this);
     this.session = session;
     session.attendance.start();
     this.#tick(session);
@@ -144,6 +90,7 @@ export class SimHost implements LinkNode {
   crash(): void {
     const { session } = this;
     this.session = undefined;
+    this.#world.inboxes.close(this.index);
     session?.reader.stop();
     session?.exchange.stop();
     session?.attendance.stop();
@@ -156,6 +103,10 @@ export class SimHost implements LinkNode {
     this.crash();
   }
 
+  linkDisturbed(): void {
+    if (this.session) this.session.exchange.isCalm = false;
+  }
+
   linkLost(link: Link): void {
     this.session?.exchange.linkLost(link);
     this.session?.attendance.linkLost(link);
@@ -164,8 +115,7 @@ export class SimHost implements LinkNode {
   feed(event: SwarmEvent): void {
     const { session } = this;
     if (!session) return;
-    const effects = step(session.state, event, session.clock.nowMs);
-    for (const effect of effects) if (this.session === session) this.#carryOut(session, effect);
+    for (const effect of session.step(event)) if (this.session === session) this.#carryOut(session, effect);
   }
 
   #carryOut(session: Session, effect: SwarmEffect): void {

@@ -12,6 +12,8 @@ export interface LinkNode {
   /** On which side of a partition it is. */
   isCutOff: boolean;
   linkLost(link: Link): void;
+  /** From now on messages over one of its links may come late, twice, or not at all. */
+  linkDisturbed(): void;
 }
 
 export class Link {
@@ -63,11 +65,13 @@ export class Link {
   }
 
   delay(extraMs: number): void {
+    this.#disturb();
     this.#extraMs = extraMs;
   }
 
   /** Each message comes twice: what was said meanwhile may come between. */
   double(isDoubling: boolean): void {
+    this.#disturb();
     this.#isDoubling = isDoubling;
   }
 
@@ -78,6 +82,7 @@ export class Link {
 
   cut(isCut: boolean): void {
     if (isCut === this.isCut || !this.alive) return;
+    this.#disturb();
     this.isCut = isCut;
     for (const transfer of this.transfers) this.#flows.hold(transfer, isCut);
     if (isCut) {
@@ -85,6 +90,10 @@ export class Link {
         if (this.isCut) this.break();
       });
     } else for (const run of this.#waiting.splice(0)) if (this.alive) run();
+  }
+
+  #disturb(): void {
+    for (const end of this.ends) end.linkDisturbed();
   }
 
   carry(transfer: Transfer): void {
@@ -95,6 +104,7 @@ export class Link {
   /** The connection is gone, with all that was on its way; both ends notice a latency later. */
   break(): void {
     if (!this.alive) return;
+    this.#disturb();
     this.alive = false;
     this.#waiting.splice(0);
     this.#agenda.after(this.latencyMs, () => {

@@ -66,6 +66,8 @@ export class SimScheduler implements LinkNode {
     if (former && former !== link) former.break();
   }
 
+  linkDisturbed(): void {}
+
   linkLost(link: Link): void {
     for (const end of link.ends) {
       const peer = (end as { info?: { id: PeerId } }).info?.id;

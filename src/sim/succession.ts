@@ -15,7 +15,8 @@ import {
   vote,
   voteReceived,
 } from '../swarm/index.ts';
-import type { Session, SimHost } from './host.ts';
+import type { SimHost } from './host.ts';
+import type { Session } from './session.ts';
 import type { World } from './world.ts';
 
 /** A dial into nowhere fails after this: transport's `connectTimeoutMs`. */
@@ -49,7 +50,7 @@ export class Succession {
   #with<Result>(run: (self: SelfFacts, nowMs: number) => Result): Result | undefined {
     const { session } = this.#host;
     if (session?.succession !== this) return undefined;
-    return run(this.#facts(session), session.clock.nowMs);
+    return run(this.#facts(session), session.nowMs);
   }
 
   tick(): void {

@@ -37,18 +37,23 @@ export class Uploads {
   readonly #world: World;
   readonly #host: SimHost;
   readonly #queue: UploadQueue;
+  readonly #view: WishView;
   readonly #running = new Set<Serve>();
 
   constructor(world: World, host: SimHost) {
     this.#world = world;
     this.#host = host;
     this.#queue = createUploadQueue(world.options.uploads);
+    this.#view = {
+      rarityOf: ({ peer, piece }) => (host.session ? rarityFor(host.session.state, peer, piece) : 0),
+      hasUnsent: ({ peer }, wasSent) => (host.session ? hasUnsent(host.session.state, peer, wasSent) : false),
+    };
   }
 
   ask(via: Channel, piece: number): void {
     const peer = via.other.info.id;
     const { snapshot } = this.#world;
-    const heldCount = this.#host.session?.state.links.get(peer)?.held.count ?? 0;
+    const heldCount = this.#host.session?.heldBy(via.other) ?? 0;
     const wish: Asked = { peer, channel: via.id, snapshot, piece, sizeBytes: PIECE_BYTES, heldCount, via };
     if (addWish(this.#queue, wish)) this.#pump();
     else this.#host.session?.exchange.reject(via, piece, 'busy', BUSY_RETRY_MS);
@@ -79,13 +84,8 @@ export class Uploads {
   }
 
   #pump(): void {
-    const state = this.#host.session?.state;
-    const view: WishView = {
-      rarityOf: ({ peer, piece }) => (state ? rarityFor(state, peer, piece) : 0),
-      hasUnsent: ({ peer }, wasSent) => (state ? hasUnsent(state, peer, wasSent) : false),
-    };
     for (;;) {
-      const wish = nextWish(this.#queue, view);
+      const wish = nextWish(this.#queue, this.#view);
       if (!wish) break;
       this.#serve(wish as Asked);
     }

@@ -16,6 +16,7 @@ import { Agenda } from './agenda.ts';
 import { Checks } from './checks.ts';
 import { Flows, Pipe } from './flows.ts';
 import { SimHost } from './host.ts';
+import { Inboxes } from './inboxes.ts';
 import { Link, type LinkNode } from './link.ts';
 import { PIECE_BYTES, type SimOptions, SLOW_FACTOR } from './options.ts';
 import { SimOrigin } from './origin.ts';
@@ -45,6 +46,7 @@ export class World {
   readonly origin: SimOrigin;
   readonly scheduler: SimScheduler;
   readonly hosts: readonly SimHost[];
+  readonly inboxes: Inboxes;
   readonly checks: Checks;
   readonly trace = new Trace(this.agenda);
   /** Hosts that are expected to complete and have not yet. */
@@ -66,6 +68,7 @@ export class World {
     this.origin = new SimOrigin(this);
     this.scheduler = new SimScheduler(this);
     this.hosts = Array.from({ length: options.seeds + options.peers }, (_, index) => this.#createHost(index));
+    this.inboxes = new Inboxes(this.hosts.length);
     for (const host of this.hosts) this.#byId.set(host.info.id, host);
   }
 

@@ -1,8 +1,9 @@
 // L1: one host's share of a swarm, and of what it gives to others. Pure machines.
 
+export { hashOf } from './imports.ts';
 export { unreadSpans } from './lease-share.ts';
 export { DEFAULT_SWARM_LIMITS, type SwarmLimits } from './limits.ts';
-export { step } from './machine.ts';
+export { mayActOnHaves, step } from './machine.ts';
 export {
   createSwarmState,
   hasUnsent,

@@ -23,6 +23,7 @@ import {
   addCopies,
   addCopy,
   closePiece,
+  freeLanes,
   isBeingRead,
   isStarved,
   type LinkState,
@@ -172,6 +173,16 @@ function have(state: SwarmState, peer: PeerId, pieces: readonly number[], nowMs:
   }
   if (state.open.count === 0 && state.active.size > 0) noteOverdue(state, nowMs);
   state.lastProgressMs = nowMs;
+}
+
+/**
+ * Whether something may follow at once from what a neighbour announces, whichever neighbour it is. Otherwise only from
+ * what those announce that send to this host, the stalled left out.
+ */
+export function mayActOnHaves(state: SwarmState): boolean {
+  if (state.lease) return true;
+  if (state.open.count === 0) return state.active.size > 0;
+  return freeLanes(state, false) > 0 || (state.farLinks > 0 && freeLanes(state, true) > 0);
 }
 
 function dropped(state: SwarmState, pieces: readonly number[]): void {

@@ -96,6 +96,8 @@ export interface SwarmState {
   /** Missing pieces that were asked for, by number. */
   readonly claims: Map<number, Claim>;
   readonly links: Map<PeerId, LinkState>;
+  /** How many of them are in other zones. */
+  farLinks: number;
   /** Links that are sending a piece. */
   readonly active: Set<LinkState>;
   /** Links that were asked for pieces and send none. */
@@ -155,6 +157,7 @@ export function createSwarmState({ self, zone = '', map, held, rngSeed, limits }
     askedOf: new Uint8Array(map.pieceCount),
     claims: new Map(),
     links: new Map(),
+    farLinks: 0,
     active: new Set(),
     waiting: new Set(),
     touched: new Set(),
@@ -248,6 +251,7 @@ function uncount(state: SwarmState, { isFar }: LinkState, piece: number): void {
 
 /** A link's holdings came with it. */
 export function addCopies(state: SwarmState, link: LinkState, nowMs: number): void {
+  if (link.isFar) state.farLinks += 1;
   for (const piece of link.held.values()) {
     count(state, link, piece, nowMs);
     state.unshared.delete(piece);
@@ -256,6 +260,7 @@ export function addCopies(state: SwarmState, link: LinkState, nowMs: number): vo
 
 /** A link's holdings left with it. */
 export function removeCopies(state: SwarmState, link: LinkState): void {
+  if (link.isFar) state.farLinks -= 1;
   for (const piece of link.held.values()) uncount(state, link, piece);
 }
 
