@@ -9,6 +9,7 @@ import type { SnapshotId } from './ids.ts';
 import type { Manifest } from './manifest.ts';
 import type { BlobSpec } from './piece-map.ts';
 import type { PinnedRef } from './source.ts';
+import type { TemporaryNames } from './temporary-names.ts';
 
 /** A file inside a complete pack that was checked against its digest. */
 export interface StoredPart {
@@ -140,6 +141,9 @@ export interface Pin {
 }
 
 export interface BlobStore {
+  /** For files on their way to an output. */
+  readonly temporaryNames: TemporaryNames;
+
   /** Opens a blob, partial or complete, creating it where absent. The blob is not evicted while open. */
   open(spec: BlobSpec): Promise<OpenBlob>;
 

@@ -24,3 +24,4 @@ export * from './ranges.ts';
 export * from './repo-path.ts';
 export * from './secret.ts';
 export * from './source.ts';
+export * from './temporary-names.ts';

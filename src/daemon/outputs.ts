@@ -45,6 +45,7 @@ export async function createDestination(
   snapshot: StoredSnapshot,
 ): Promise<Destination> {
   const deps: OutputDeps = {
+    temporaryNames: store.temporaryNames,
     materialize: (digest, target, options) => store.materialize(digest, target, options),
     aliases: async (digest) => (await store.find(digest))?.aliases ?? [],
   };

@@ -3,6 +3,7 @@
 import { mkdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { assert, type ManifestFile } from '../core/index.ts';
+import { Listings } from './listings.ts';
 import { type Output, type OutputDeps, type OutputOptions, onOutput } from './output.ts';
 import { isInPlace, placeFile } from './place-file.ts';
 
@@ -17,16 +18,21 @@ export async function resolveFileTarget(path: string, file: ManifestFile): Promi
 
 /** `target` comes from `resolveFileTarget`. Parent folders are made. */
 export function fileOutput(deps: OutputDeps, target: string, options: OutputOptions): Output {
+  const listings = new Listings(deps.temporaryNames);
   let taken: string | undefined;
   return {
     target: () => target,
-    has: (file) => onOutput(() => isInPlace(deps, file, target, options)),
+    has: (file) =>
+      onOutput(async () => !(await listings.lacks(target)) && (await isInPlace(deps, file, target, options))),
     write: (file) =>
       onOutput(async () => {
         assert(taken === undefined || taken === file.path, 'a file output takes one file');
         taken = file.path;
         await mkdir(dirname(target), { recursive: true });
-        return await placeFile(deps, file, target, { ...options, isNew: false, durable: true });
+        const isNew = await listings.lacks(target);
+        const outcome = await placeFile(deps, file, target, { ...options, isNew, durable: true });
+        await listings.add(target);
+        return outcome;
       }),
     finish: async () => undefined,
   };

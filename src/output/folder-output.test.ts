@@ -50,6 +50,7 @@ on('small files are private copies, larger ones may be links', async (out) => {
   const manifest = await out.put({ small: new Uint8Array(1 * MiB), large: new Uint8Array(1 * MiB + 1) });
   const asked = new Map<string, MaterializeOptions>();
   const deps = {
+    ...out.deps,
     materialize: async (_: unknown, target: string, options: MaterializeOptions) => {
       asked.set(target.slice(out.folder.length + 1), options);
       return 'copy' as const;

@@ -17,7 +17,7 @@ import { isInPlace, placeFile } from './place-file.ts';
 export function folderOutput(deps: OutputDeps, folder: string, options: OutputOptions): Output {
   const root = resolve(folder);
   const folders = new Folders(root);
-  const listings = new Listings();
+  const listings = new Listings(deps.temporaryNames);
   const target = (file: ManifestFile): string => folders.join(file.path);
   return {
     target,

@@ -10,7 +10,6 @@
 // huggingface_hub are not taken: Node has no flock, and since both sides only ever rename whole files with the same
 // content into place, whoever is second changes nothing.
 
-import { randomUUID } from 'node:crypto';
 import { lstat, open, readFile, readlink, rename, rm, stat, symlink } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import {
@@ -65,7 +64,7 @@ class HfCacheOutput implements Output {
   readonly #cache: string;
   readonly #repo: string;
   readonly #folders: Folders;
-  readonly #listings = new Listings();
+  readonly #listings: Listings;
   /** Folders with new names in them. */
   readonly #changed = new Set<string>();
 
@@ -74,6 +73,7 @@ class HfCacheOutput implements Output {
       throw new AnaxError('usage_invalid', `not a commit: ${options.commit}`);
     }
     this.#deps = deps;
+    this.#listings = new Listings(deps.temporaryNames);
     this.#options = options;
     this.#cache = resolve(options.cacheFolder);
     this.#repo = join(this.#cache, hfRepoFolder(options.repo));
@@ -136,7 +136,7 @@ class HfCacheOutput implements Output {
       if (await this.#isPlainCopy(link, file)) return;
       if ((await readlink(link).catch(() => undefined)) === text) return;
     }
-    await viaTemporary(link, (temporary) => symlink(text, temporary));
+    await this.#viaTemporary(link, (temporary) => symlink(text, temporary));
   }
 
   /** Caches on filesystems without links have the files themselves in the snapshot. */
@@ -154,7 +154,7 @@ class HfCacheOutput implements Output {
       if (revision !== '' && revision !== commit)
         await this.#writeText(join('refs', parseRepoPath(revision)), commit);
       const tag = join(this.#cache, 'CACHEDIR.TAG');
-      if (!(await stat(tag).catch(() => undefined))) await replaceText(tag, TAG);
+      if (!(await stat(tag).catch(() => undefined))) await this.#replaceText(tag, TAG);
     });
   }
 
@@ -171,7 +171,7 @@ class HfCacheOutput implements Output {
     const target = join(this.#repo, path);
     if ((await readFile(target, 'utf8').catch(() => undefined)) === text) return;
     await this.#folders.make(dirname(target));
-    await replaceText(target, text);
+    await this.#replaceText(target, text);
   }
 
   /** Blobs and links become durable before anything that says they are there. */
@@ -186,27 +186,28 @@ class HfCacheOutput implements Output {
     }
     this.#changed.clear();
   }
-}
 
-async function replaceText(path: string, text: string): Promise<void> {
-  await viaTemporary(path, async (temporary) => {
-    const handle = await open(temporary, 'wx', 0o644);
+  async #replaceText(path: string, text: string): Promise<void> {
+    await this.#listings.removeLeftovers(dirname(path));
+    await this.#viaTemporary(path, async (temporary) => {
+      const handle = await open(temporary, 'wx', 0o644);
+      try {
+        await handle.writeFile(text);
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
+    });
+  }
+
+  async #viaTemporary(path: string, make: (temporary: string) => Promise<void>): Promise<void> {
+    const temporary = join(dirname(path), this.#deps.temporaryNames.next());
     try {
-      await handle.writeFile(text);
-      await handle.sync();
-    } finally {
-      await handle.close();
+      await make(temporary);
+      await rename(temporary, path);
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw error;
     }
-  });
-}
-
-async function viaTemporary(path: string, make: (temporary: string) => Promise<void>): Promise<void> {
-  const temporary = join(dirname(path), `.anax-${randomUUID()}.tmp`);
-  try {
-    await make(temporary);
-    await rename(temporary, path);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
   }
 }

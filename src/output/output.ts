@@ -9,6 +9,7 @@ import {
   type MaterializeOptions,
   MiB,
   systemErrorCode,
+  type TemporaryNames,
   toAnaxError,
 } from '../core/index.ts';
 
@@ -33,6 +34,7 @@ export interface Output {
 }
 
 export interface OutputDeps {
+  readonly temporaryNames: TemporaryNames;
   /** Puts a complete blob at an absolute path: `BlobStore.materialize`. */
   readonly materialize: (
     digest: Digest,

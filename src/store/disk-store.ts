@@ -17,6 +17,7 @@ import {
   type StoredBlob,
   type StoredPart,
   type StoredSnapshot,
+  type TemporaryNames,
 } from '../core/index.ts';
 import { removeBlobFiles, removePartialFiles } from './blob-files.ts';
 import { BlobHandle } from './blob-handle.ts';
@@ -55,6 +56,7 @@ export interface DiskStoreDeps extends Omit<SharedBlobDeps, 'onGone' | 'onLost'>
   readonly index: IndexDatabase;
   readonly pins: Pins;
   readonly lock: OwnerLock;
+  readonly names: TemporaryNames;
 }
 
 const EMPTY_DIGESTS: ReadonlySet<Digest> = new Set([
@@ -85,6 +87,10 @@ export class DiskStore implements DiskBlobStore {
       isOpen: (digest) => this.#open.has(digest),
       remove: (digest) => this.remove(digest),
     });
+  }
+
+  get temporaryNames(): TemporaryNames {
+    return this.#deps.names;
   }
 
   async open(asked: BlobSpec): Promise<OpenBlob> {
@@ -271,14 +277,15 @@ export class DiskStore implements DiskBlobStore {
   }
 
   async materialize(digest: Digest, target: string, options: MaterializeOptions): Promise<MaterializeMethod> {
-    const { fs, layout } = this.#deps;
-    if (EMPTY_DIGESTS.has(digest)) return await materializeBytes(fs, new Uint8Array(0), target, options);
+    const { layout } = this.#deps;
+    if (EMPTY_DIGESTS.has(digest))
+      return await materializeBytes(this.#deps, new Uint8Array(0), target, options);
     const entry = await this.#findChecked(digest);
     if (!entry) return await this.#materializePart(digest, target, options);
     const key = entry.spec.digest;
     this.#reading.set(key, (this.#reading.get(key) ?? 0) + 1);
     try {
-      return await materializeFile(fs, layout.blob(key), target, options);
+      return await materializeFile(this.#deps, layout.blob(key), target, options);
     } finally {
       const left = (this.#reading.get(key) ?? 1) - 1;
       if (left > 0) this.#reading.set(key, left);
@@ -303,7 +310,7 @@ export class DiskStore implements DiskBlobStore {
     };
     return await this.#packs.use(entry.spec.digest, read, (pack) => {
       const bytes = pack.subarray(part.offsetBytes, part.offsetBytes + part.sizeBytes);
-      return materializeBytes(this.#deps.fs, bytes, target, options);
+      return materializeBytes(this.#deps, bytes, target, options);
     });
   }
 

@@ -1,6 +1,7 @@
 // Where things are under the store's folder:
 //
 //   owner.lock                        held by the process that owns the store (see owner-lock.ts)
+//   name                              what the store is called in the names of temporary files outside it
 //   pins.json                         what is never evicted
 //   index.sqlite                      what start-up needs to know; can be rebuilt from the sidecars
 //   blobs/<algorithm>/<2 hex>/<hex>         a complete blob, read-only
@@ -27,6 +28,10 @@ export class Layout {
 
   get indexFile(): string {
     return join(this.folder, 'index.sqlite');
+  }
+
+  get nameFile(): string {
+    return join(this.folder, 'name');
   }
 
   get pinsFile(): string {

@@ -1,7 +1,6 @@
 // Puts a blob's file at a path outside the store, atomically: made under a temporary name in the target's folder, then
 // renamed (which replaces) or linked (which doesn't).
 
-import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { dirname, join } from 'node:path';
 import {
@@ -9,22 +8,28 @@ import {
   type MaterializeMethod,
   type MaterializeOptions,
   systemErrorCode,
+  type TemporaryNames,
   toAnaxError,
 } from '../core/index.ts';
 import { removeFile, type StoreFs, writeFully } from './store-fs.ts';
+
+export interface MaterializeDeps {
+  readonly fs: StoreFs;
+  readonly names: TemporaryNames;
+}
 
 /**
  * Throws `output_exists` where the target exists and is neither to be replaced nor the very same file, `disk_full`,
  * `output_unwritable`. Leaves no temporary file behind.
  */
 export async function materializeFile(
-  fs: StoreFs,
+  { fs, names }: MaterializeDeps,
   source: string,
   target: string,
   options: MaterializeOptions,
 ): Promise<MaterializeMethod> {
   const method = options.method ?? 'link';
-  return await install(fs, target, options, async (temporary) => {
+  return await install({ fs, names }, target, options, async (temporary) => {
     if (method === 'link' && (await tryReflink(fs, source, temporary))) return 'reflink';
     if (method === 'link' && (await tryHardLink(fs, source, temporary))) return 'hardlink';
     await copy(fs, source, temporary, options);
@@ -34,12 +39,12 @@ export async function materializeFile(
 
 /** A file that has no file of its own in the store, so that there is nothing to link to: an empty one, or one in a pack. */
 export async function materializeBytes(
-  fs: StoreFs,
+  { fs, names }: MaterializeDeps,
   bytes: Uint8Array,
   target: string,
   options: MaterializeOptions,
 ): Promise<MaterializeMethod> {
-  return await install(fs, target, options, async (temporary) => {
+  return await install({ fs, names }, target, options, async (temporary) => {
     const file = await fs.open(temporary, 'wx', 0o644);
     try {
       await writeFully(file, bytes, 0);
@@ -52,12 +57,12 @@ export async function materializeBytes(
 }
 
 async function install(
-  fs: StoreFs,
+  { fs, names }: MaterializeDeps,
   target: string,
   { replace }: MaterializeOptions,
   make: (temporary: string) => Promise<MaterializeMethod>,
 ): Promise<MaterializeMethod> {
-  const temporary = join(dirname(target), `.anax-${randomBytes(8).toString('hex')}.tmp`);
+  const temporary = join(dirname(target), names.next());
   try {
     const method = await make(temporary);
     if (replace) await fs.rename(temporary, target);

@@ -23,6 +23,7 @@ import { DEFAULT_FLUSH, type FlushBound } from './partial-file.ts';
 import { loadPins } from './pins.ts';
 import { reconcile } from './reconcile.ts';
 import { diskFs, type StoreFs } from './store-fs.ts';
+import { openTemporaryNames } from './store-name.ts';
 
 export interface BlobStoreOptions {
   /** Made with mode 0700 where absent. Blobs, partial blobs and index are under it, on one filesystem. */
@@ -95,8 +96,9 @@ async function assemble(options: BlobStoreOptions, layout: Layout, lock: OwnerLo
     const catalog = new Catalog({ index, clock, logger });
     catalog.load(await reconcile({ fs, layout, index, clock, logger }));
     const pins = await loadPins({ fs, layout }, logger);
+    const names = await openTemporaryNames(fs, layout);
     const digests = new DigestPool(options.digestWorkers ?? 2);
-    const deps = { fs, layout, index, lock, clock, logger, pieceHash, flush, catalog, digests, pins };
+    const deps = { fs, layout, index, lock, clock, logger, pieceHash, flush, catalog, digests, pins, names };
     const letGo = options.letGo ?? (async () => undefined);
     return new DiskStore(deps, { capacity: capacityOf(options), letGo });
   } catch (error) {

@@ -1,14 +1,15 @@
 // A model of many small files whose daemon is killed while it puts them out.
 
 import assert from 'node:assert/strict';
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { startEmulator, wrongFiles } from '../../src/testing/cluster/index.ts';
 import { assertDelivered, cluster, listedFiles, REPO, startGet } from './support.ts';
 
 const FILES = 1_500;
 
-test('a daemon that is killed between a thousand files leaves whole ones only, and the next download has the rest', async (context) => {
+test('a daemon that is killed between a thousand files leaves whole ones only, and the next download has the rest and tidies up', async (context) => {
   const manyFiles = { count: FILES, fileBytes: 10_000, seed: 'small' };
   const hub = await startEmulator({ repos: [{ id: REPO, manyFiles }] });
   context.after(() => hub.stop());
@@ -28,10 +29,18 @@ test('a daemon that is killed between a thousand files leaves whole ones only, a
   assert.ok(placed.length > 0 && placed.length < FILES);
   assert.deepEqual(await wrongFiles(peer.output, placed), []);
 
+  // A temporary file that was open in that moment is left by chance only: one more is, and one of somebody else's.
+  const name = (await readFile(join(peer.cacheDir, 'store', 'name'), 'utf8')).trim();
+  const theirs = '.anax-0000000000000000-0000000000000000-0.tmp';
+  for (const left of [`.anax-${name}-0000000000000000-0.tmp`, theirs])
+    await writeFile(join(peer.output, left), '');
+
   await peer.start();
   const again = await startGet(peer, hub).result;
   await assertDelivered(again, peer.output);
   const methods = again.lines.flatMap((line) => (line.kind === 'files_done' ? line.files : []));
   const kept = methods.filter(({ method }) => method === 'existing').length;
   assert.equal(kept, placed.length);
+  const temporary = (await readdir(peer.output)).filter((path) => path.endsWith('.tmp'));
+  assert.deepEqual(temporary, [theirs]);
 });

@@ -30,6 +30,7 @@ export interface Tongue {
 
 export function lyingStore(store: EngineStore, tongue: Tongue): EngineStore {
   return {
+    temporaryNames: store.temporaryNames,
     open: async (spec: BlobSpec) => lyingBlob(await store.open(spec), tongue),
     find: (digest) => store.find(digest),
     readSmall: (digest) => store.readSmall(digest),

@@ -20,6 +20,7 @@ import {
   type StoredBlob,
   type StoredSnapshot,
   systemErrorCode,
+  temporaryNames,
 } from '../../core/index.ts';
 import { MemoryBlob, openMemoryBlob } from './memory-blob.ts';
 
@@ -33,6 +34,7 @@ export class MemoryBlobStore implements BlobStore {
   readonly #snapshots = new Map<SnapshotId, StoredSnapshot>();
   readonly #refs = new Map<string, SnapshotId>();
   readonly #pins = new Map<string, Pin>();
+  readonly temporaryNames = temporaryNames('0123456789abcdef', 'fedcba9876543210');
   #calls = 0;
 
   constructor(now?: () => number) {
@@ -118,7 +120,7 @@ export class MemoryBlobStore implements BlobStore {
     const small = EMPTY_DIGESTS.includes(digest) ? EMPTY : this.#findPart(digest)?.bytes;
     const bytes = blob?.state === 'complete' ? blob.bytes : small;
     if (!bytes) throw new AnaxError('blob_not_found', digest);
-    const temporary = join(dirname(target), `.anax-memory-${++this.#calls}.tmp`);
+    const temporary = join(dirname(target), this.temporaryNames.next());
     try {
       await writeFile(temporary, bytes, { flag: 'wx' });
       if (options.replace) await rename(temporary, target);

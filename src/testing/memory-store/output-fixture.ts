@@ -33,6 +33,7 @@ export async function testOutput(): Promise<TestOutput> {
   const folder = await mkdtemp(join(tmpdir(), 'anax-output-'));
   const store = new MemoryBlobStore();
   const deps: OutputDeps = {
+    temporaryNames: store.temporaryNames,
     materialize: (digest, target, options) => store.materialize(digest, target, options),
     aliases: async (digest) => (await store.find(digest))?.aliases ?? [],
   };
