@@ -12,9 +12,19 @@ for (const { name, bytes, tookMs, isQuick } of [
   test(name, () => {
     const pace = new DiskPace();
     assert.equal(pace.isQuick(100), true);
+    pace.took(bytes, 0, tookMs);
+    assert.equal(pace.isQuick(tookMs), true, 'once is no pattern');
     pace.took(bytes, 100, 100 + tookMs);
     assert.equal(pace.isQuick(100 + tookMs), isQuick);
     assert.equal(pace.isQuick(100 + tookMs + 999), isQuick);
     assert.equal(pace.isQuick(100 + tookMs + 1000), true);
   });
 }
+
+test('two pauses with a quick one between them are no slow disk', () => {
+  const pace = new DiskPace();
+  pace.took(1, 0, 20);
+  pace.took(1, 20, 20);
+  pace.took(1, 20, 40);
+  assert.equal(pace.isQuick(40), true);
+});

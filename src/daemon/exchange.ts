@@ -2,7 +2,7 @@
 // what comes, and answers what they ask for.
 
 import {
-  type AnaxError,
+  AnaxError,
   Bitfield,
   type PeerId,
   type PeerInfo,
@@ -35,6 +35,9 @@ type Finding = 'good' | 'unknown-reader' | 'forged' | 'corrupt';
  * more for so many good pieces: who always owns up and goes on lying shall not cost much.
  */
 const GOOD_FOR_ONE_WRONG = 16;
+
+/** One for all: most requests end so, and a new error costs its stack each time. */
+const CANCELLED = new AnaxError('interrupted', 'cancelled');
 
 const REFUSALS = { 'unknown-reader': 'unproven', forged: 'corrupt' } as const;
 
@@ -227,7 +230,7 @@ export class Exchange implements ChannelOwner {
   }
 
   cancel(peer: PeerId, piece: number): void {
-    this.#requests.get(`${peer}/${piece}`)?.abort();
+    this.#requests.get(`${peer}/${piece}`)?.abort(CANCELLED);
   }
 
   async #receive(channel: Channel, piece: number, signal: AbortSignal): Promise<void> {

@@ -40,6 +40,9 @@ import { PieceWriter } from './piece-writer.ts';
 
 type RequestOf<Kind extends Request['kind']> = Extract<Request, { kind: Kind }>;
 
+/** One for all: most requests for pieces end so, and a new error costs its stack each time. */
+const CANCELLED = new AnaxError('interrupted', 'cancelled');
+
 /** What is loaded in each thread for itself. */
 export interface CoreDeps {
   readonly createHasher: () => PieceHasher;
@@ -85,7 +88,7 @@ export class PlaneCore {
       case 'request':
         return void this.#answer(command.id, command.request);
       case 'cancel':
-        return this.#cancels.get(command.id)?.abort();
+        return this.#cancels.get(command.id)?.abort(CANCELLED);
       case 'put':
         return this.#places.get(command.id)?.(command.place);
       case 'open':
@@ -118,7 +121,9 @@ export class PlaneCore {
       const value = await this.#carryOut(id, request, cancel.signal);
       this.#emit({ kind: 'done', id, value });
     } catch (error) {
-      this.#emit({ kind: 'failed', id, failure: toFailure(error) });
+      // Who cancelled waits for no reason.
+      if (error === CANCELLED) this.#emit({ kind: 'done', id, value: undefined });
+      else this.#emit({ kind: 'failed', id, failure: toFailure(error) });
     } finally {
       this.#cancels.delete(id);
     }
