@@ -11,7 +11,7 @@ import {
   type Verdict,
 } from '../core/index.ts';
 import type { PutPiece } from '../dataplane/index.ts';
-import type { RequestFailure } from '../swarm/index.ts';
+import { type RequestFailure, Untold } from '../swarm/index.ts';
 import { type IncomingMessage, type OutgoingMessage, PeerReject } from '../transport/index.ts';
 import { complain } from './complaints.ts';
 import { offeredPieces, servablePiece } from './offers.ts';
@@ -48,7 +48,7 @@ export class Exchange implements ChannelOwner {
   readonly #up = new Map<PeerId, Channel>();
   readonly #opened = new Set<Channel>();
   /** Channels whose other side was told what this host holds: it must hear of every piece from then on. */
-  readonly #told = new Set<Channel>();
+  readonly #told = new Untold<Channel>();
   readonly #requests = new Map<string, AbortController>();
   /** Neighbours that sent a proof which nobody known has signed. */
   readonly #doubted = new Set<PeerId>();
@@ -104,7 +104,7 @@ export class Exchange implements ChannelOwner {
       channel: channel.id,
       bitfield: offeredPieces(this.#context).toBytes(),
     });
-    this.#told.add(channel);
+    this.#told.begin(channel);
   }
 
   /** Grants go first, so that the other side can check whatever comes after. */
@@ -124,7 +124,7 @@ export class Exchange implements ChannelOwner {
           channel: channel.id,
           bitfield: offeredPieces(this.#context).toBytes(),
         });
-        this.#told.add(channel);
+        this.#told.begin(channel);
         return this.#setHoldings(channel, message.bitfield);
       case 'bitfield':
         return this.#setHoldings(channel, message.bitfield);
@@ -162,7 +162,7 @@ export class Exchange implements ChannelOwner {
 
   onClosed(channel: Channel): void {
     this.#opened.delete(channel);
-    this.#told.delete(channel);
+    this.#told.end(channel);
     if (this.#up.get(channel.peer) !== channel) {
       if (!this.#up.has(channel.peer)) this.#context.feed({ kind: 'linkDown', peer: channel.peer });
       return;
@@ -187,18 +187,28 @@ export class Exchange implements ChannelOwner {
     deps.uploads.ask({ peer, channel: id, snapshot: snapshot.id, piece, sizeBytes, link, source, ...demand });
   }
 
-  announce(piece: number): void {
+  /** A piece is held: those in `later` hear of it with what they are told next. */
+  announce(piece: number, later: ReadonlySet<PeerId>): void {
     if (!servablePiece(this.#context, piece)) return;
-    for (const channel of this.#told) {
-      this.#send(channel, { kind: 'have', channel: channel.id, pieces: [piece] });
-    }
+    for (const channel of this.#told.add(piece, ({ peer }) => later.has(peer))) this.#tellRest(channel);
+  }
+
+  announceRest(): void {
+    for (const channel of this.#told.channels) this.#tellRest(channel);
+  }
+
+  #tellRest(channel: Channel): void {
+    const pieces = this.#told.take(channel);
+    if (pieces.length > 0) this.#send(channel, { kind: 'have', channel: channel.id, pieces });
   }
 
   /** Says anew what this host can give, after more became provable. */
   reannounce(): void {
     const bitfield = offeredPieces(this.#context).toBytes();
-    for (const channel of this.#told)
+    for (const channel of this.#told.channels) {
+      this.#told.begin(channel);
       this.#send(channel, { kind: 'bitfield', channel: channel.id, bitfield });
+    }
   }
 
   broadcast(message: (channel: Channel) => OutgoingMessage): void {
@@ -220,6 +230,7 @@ export class Exchange implements ChannelOwner {
     const key = `${peer}/${piece}`;
     const abort = new AbortController();
     this.#requests.set(key, abort);
+    this.#tellRest(channel);
     try {
       await this.#receive(channel, piece, abort.signal);
     } catch (error) {

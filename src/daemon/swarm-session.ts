@@ -381,7 +381,9 @@ export class SwarmSession {
       case 'cancel':
         return this.exchange.cancel(effect.peer, effect.piece);
       case 'announce':
-        return this.exchange.announce(effect.piece);
+        return this.exchange.announce(effect.piece, effect.later);
+      case 'announceRest':
+        return this.exchange.announceRest();
       case 'ban':
         return this.#ban(effect.peer, effect.reason);
       case 'read':

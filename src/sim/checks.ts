@@ -15,6 +15,8 @@ export class SimViolation extends Error {
 
 export class Checks {
   schedulerMessages = 0;
+  /** What hosts sent each other, by kind. */
+  readonly messages = { request: 0, cancel: 0, have: 0 };
   /** Sent and not wanted any more. */
   wastedBytes = 0;
   /** Of pieces that were being read from the origin when the reading ended. */

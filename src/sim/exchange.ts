@@ -2,6 +2,7 @@
 // requests. Proofs are left out: a corrupt piece is known for one.
 
 import type { Bitfield, PeerId } from '../core/index.ts';
+import { type SwarmEvent, Untold } from '../swarm/index.ts';
 import type { SimHost } from './host.ts';
 import type { Link } from './link.ts';
 import { PIECE_BYTES } from './options.ts';
@@ -11,12 +12,7 @@ import type { World } from './world.ts';
 /** A dial into nowhere fails after this: transport's `connectTimeoutMs`. */
 const DIAL_TIMEOUT_MS = 5_000;
 
-/** Says that one more piece is held. */
-interface HaveOne {
-  readonly kind: 'have';
-  readonly peer: PeerId;
-  readonly pieces: readonly [number];
-}
+type Have = Extract<SwarmEvent, { kind: 'have' }>;
 
 /** One host's end of a swarm on a link; the dialler has opened it. */
 export class Channel {
@@ -49,9 +45,7 @@ export class Exchange {
   readonly #host: SimHost;
   readonly #up = new Map<PeerId, Channel>();
   /** Channels whose other side was told what this host holds. */
-  readonly #told: Channel[] = [];
-  /** And the numbers of the hosts there. */
-  readonly #toldHosts: number[] = [];
+  readonly #told = new Untold<Channel>();
   /** Whether no link of this host has ever been disturbed. */
   isCalm = true;
   readonly #channels = new Set<Channel>();
@@ -126,8 +120,7 @@ export class Exchange {
   #tellHoldings(channel: Channel, take: (held: Bitfield) => void): void {
     const held = this.#host.disk.clone();
     channel.link.send(() => take(held));
-    this.#told.push(channel);
-    this.#toldHosts.push(channel.other.index);
+    this.#told.begin(channel);
   }
 
   setHoldings(channel: Channel, held: Bitfield): void {
@@ -147,11 +140,7 @@ export class Exchange {
     channel.isOpen = false;
     channel.asked.length = 0;
     this.#channels.delete(channel);
-    const at = this.#told.indexOf(channel);
-    if (at >= 0) {
-      this.#told.splice(at, 1);
-      this.#toldHosts.splice(at, 1);
-    }
+    this.#told.end(channel);
     const peer = channel.other.info.id;
     const current = this.#up.get(peer);
     if (current !== undefined && current !== channel) return;
@@ -167,38 +156,47 @@ export class Exchange {
 
   // What this host gives.
 
-  /** Told in one go to all whose links are alike: 500,000 pieces times 25 neighbours would be too many entries. */
-  announce(piece: number): void {
-    const { agenda, latenciesMs } = this.#world;
-    const event: HaveOne = { kind: 'have', peer: this.#host.info.id, pieces: [piece] };
+  announce(piece: number, later: ReadonlySet<PeerId>): void {
+    this.#tell(this.#told.add(piece, ({ other }) => later.has(other.info.id)));
+  }
+
+  announceRest(): void {
+    this.#tell(this.#told.channels);
+  }
+
+  /** In one go for all whose links are alike: 500,000 pieces times 25 neighbours would be too many entries. */
+  #tell(channels: readonly Channel[]): void {
+    const { agenda, checks, latenciesMs } = this.#world;
+    const peer = this.#host.info.id;
+    const news = channels
+      .map((channel) => ({
+        channel,
+        event: { kind: 'have', peer, pieces: this.#told.take(channel) } satisfies Have,
+      }))
+      .filter(({ event }) => event.pieces.length > 0);
+    checks.messages.have += news.length;
     for (const latencyMs of latenciesMs) {
+      const alike = news.filter(({ channel }) => channel.link.latencyMs === latencyMs);
+      if (alike.length === 0) continue;
       agenda.pass(latencyMs, () => {
-        if (this.isCalm && latenciesMs.length === 1) this.#tellAll(event);
-        else {
-          for (const channel of this.#told) {
-            if (channel.link.latencyMs === latencyMs) this.#tell(channel, event);
-          }
-        }
+        for (const { channel, event } of alike) if (this.#told.has(channel)) this.#deliver(channel, event);
       });
     }
   }
 
-  /** All take it at once: no need to look at the links. */
-  #tellAll(event: HaveOne): void {
-    const { agenda, inboxes, hosts } = this.#world;
-    const { index, idHash } = this.#host;
-    for (const other of this.#toldHosts) {
-      if (!inboxes.put(other, index, idHash, event.pieces[0], agenda.nowMs)) hosts[other]?.feed(event);
-    }
+  #deliver({ link, other }: Channel, event: Have): void {
+    // Where all is calm there is no need to look at the link.
+    if (this.isCalm || link.isOpen) this.#leave(other, event);
+    else if (link.isPlain) link.arrive(() => other.feed(event));
+    else link.send(() => other.feed(event));
   }
 
-  #tell({ link, other }: Channel, event: HaveOne): void {
-    if (link.isOpen) {
-      const { agenda, inboxes } = this.#world;
-      const { index, idHash } = this.#host;
-      if (!inboxes.put(other.index, index, idHash, event.pieces[0], agenda.nowMs)) other.feed(event);
-    } else if (link.isPlain) link.arrive(() => other.feed(event));
-    else link.send(() => other.feed(event));
+  #leave(other: SimHost, event: Have): void {
+    const { agenda, inboxes } = this.#world;
+    const { index, idHash } = this.#host;
+    const { pieces } = event;
+    const left = pieces.findIndex((piece) => !inboxes.put(other.index, index, idHash, piece, agenda.nowMs));
+    if (left >= 0) other.feed({ ...event, pieces: pieces.slice(left) });
   }
 
   // What this host takes.
@@ -207,7 +205,9 @@ export class Exchange {
     const channel = this.#up.get(peer);
     if (!channel) return this.#failed(peer, piece, 'error');
     const { link, asked, twin } = channel;
+    this.#world.checks.messages.request += 1;
     if (!asked.includes(piece)) asked.push(piece);
+    this.#tell([channel]);
     link.send(() => twin.exchange?.onRequest(twin, piece));
   }
 
@@ -229,6 +229,7 @@ export class Exchange {
     const channel = this.#up.get(peer);
     if (!channel || !remove(channel.asked, piece)) return;
     const { link, twin } = channel;
+    this.#world.checks.messages.cancel += 1;
     link.send(() => twin.exchange?.uploads.cancel(twin, piece));
   }
 
@@ -254,8 +255,7 @@ export class Exchange {
     this.links.clear();
     for (const channel of this.#channels) channel.isOpen = false;
     this.#channels.clear();
-    this.#told.length = 0;
-    this.#toldHosts.length = 0;
+    this.#told.clear();
   }
 }
 

@@ -129,7 +129,9 @@ export class SimHost implements LinkNode {
         return session.exchange.cancel(effect.peer, effect.piece);
       case 'announce':
         this.#world.checks.announced(this, effect.piece);
-        return session.exchange.announce(effect.piece);
+        return session.exchange.announce(effect.piece, effect.later);
+      case 'announceRest':
+        return session.exchange.announceRest();
       case 'ban':
         session.exchange.ban(effect.peer);
         return session.attendance.suspect(effect.peer);

@@ -37,6 +37,10 @@ export interface SimResult {
   /** Bytes between zones against the least possible, one copy to each zone but the seed's; 0 with one zone. */
   readonly crossZoneRatio: number;
   readonly schedulerMessagesPerPeer: number;
+  /** Messages between hosts for each piece that a peer was to get: what was asked, taken back and told. */
+  readonly requestsPerPiece: number;
+  readonly cancelsPerPiece: number;
+  readonly havesPerPiece: number;
   /** Bytes sent to somebody who had them by then, against all that were needed. */
   readonly wastedRatio: number;
   readonly faults: number;
@@ -77,6 +81,7 @@ function measure(world: World): SimResult {
   const totalBytes = options.pieces * PIECE_BYTES;
   const finishSeconds = finishesOf(peers);
   const makespanSeconds = finishSeconds.at(-1) ?? Number.NaN;
+  const wanted = options.pieces * options.peers;
   const crossBytes = hosts.reduce((sum, host) => sum + host.crossZoneBytes, 0);
   return {
     seed: options.seed,
@@ -93,7 +98,10 @@ function measure(world: World): SimResult {
     seedCopies: seeds.reduce((sum, { sentBytes }) => sum + sentBytes, 0) / totalBytes,
     crossZoneRatio: options.zones > 1 ? crossBytes / (totalBytes * (options.zones - 1)) : 0,
     schedulerMessagesPerPeer: checks.schedulerMessages / options.peers,
-    wastedRatio: checks.wastedBytes / (totalBytes * options.peers),
+    requestsPerPiece: checks.messages.request / wanted,
+    cancelsPerPiece: checks.messages.cancel / wanted,
+    havesPerPiece: checks.messages.have / wanted,
+    wastedRatio: checks.wastedBytes / (wanted * PIECE_BYTES),
     faults: checks.faults,
     events: agenda.ran,
     traceHash: trace.hash,

@@ -26,6 +26,7 @@ export {
   voteReceived,
 } from './succession.ts';
 export type { ReadPace, RequestFailure, SwarmEffect, SwarmEvent } from './types.ts';
+export { Untold } from './untold.ts';
 export {
   addWish,
   createUploadQueue,

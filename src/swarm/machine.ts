@@ -13,6 +13,7 @@ import {
   unreachable,
   zoneKey,
 } from '../core/index.ts';
+import { announceOverdue } from './announcements.ts';
 import { hashOf } from './imports.ts';
 import { tellProgress, yieldLease } from './lease-share.ts';
 import { endLease, endRead, forgetRuns, loseLease, paceReads, startReads, takeLease } from './origin.ts';
@@ -79,6 +80,7 @@ function apply(state: SwarmState, event: SwarmEvent, nowMs: number, effects: Swa
     case 'tick':
       noteOverdue(state, nowMs);
       state.allTouched = true;
+      announceOverdue(state, nowMs, effects);
       tellProgress(state, nowMs, effects);
       seekNeighbours(state, nowMs, effects);
       return redial(state, nowMs, effects);

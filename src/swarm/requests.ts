@@ -1,6 +1,7 @@
 // What becomes of the pieces that neighbours were asked for: they begin, come whole, or fail.
 
 import type { PeerId } from '../core/index.ts';
+import { announce } from './announcements.ts';
 import { noteSlow, overdueAfterMs } from './picker.ts';
 import {
   beginClaim,
@@ -85,8 +86,7 @@ export function stored(
   if (from === 'origin' && state.lease) state.lease.readBytes += pieceBytes(state, piece);
   if ((state.copies[piece] ?? 0) === 0) state.sole.add(piece);
   if (from === 'origin' && state.sole.has(piece)) state.unshared.add(piece);
-  // Also to those that have it: copies are what rarest-first and the reader's pace go by.
-  effects.push({ kind: 'announce', piece });
+  announce(state, piece, nowMs, effects);
 }
 
 function noteSuccess(state: SwarmState, peer: PeerId, piece: number, nowMs: number): void {

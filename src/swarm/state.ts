@@ -129,6 +129,8 @@ export interface SwarmState {
   readPace: ReadPace;
   /** When a neighbour last got something new, or this host did. */
   lastProgressMs: number;
+  /** Since when somebody has not been told of a piece; 0 where all were. */
+  untoldSinceMs: number;
   /** Moving average of how long a piece takes from its first byte; 0 before the first. */
   pieceMs: number;
 }
@@ -176,6 +178,7 @@ export function createSwarmState({ self, zone = '', map, held, rngSeed, limits }
     nextReadId: 1,
     readPace: 'all',
     lastProgressMs: 0,
+    untoldSinceMs: 0,
     pieceMs: 0,
   };
 }

@@ -59,9 +59,12 @@ export type SwarmEffect =
   | { readonly kind: 'cancel'; readonly peer: PeerId; readonly piece: number }
   /**
    * Tell everybody who was told this host's holdings that it has this piece as well. That is more than the links that
-   * are up: a neighbour may know our bitfield while its own is still on the way.
+   * are up: a neighbour may know our bitfield while its own is still on the way. Those in `later` may be told together
+   * with what they hear of at once, but before anything is asked of them: they go by how much each holds.
    */
-  | { readonly kind: 'announce'; readonly piece: number }
+  | { readonly kind: 'announce'; readonly piece: number; readonly later: ReadonlySet<PeerId> }
+  /** Whatever was left for later is to be told now. */
+  | { readonly kind: 'announceRest' }
   /** Never speak to this peer again: it served wrong bytes, or too often what nobody can check. */
   | { readonly kind: 'ban'; readonly peer: PeerId; readonly piece: number; readonly reason: BanReason }
   /** Read these pieces, all of one blob, from the origin in one request. */

@@ -207,6 +207,7 @@ export class SwarmWorld {
         return this.at(1, () => this.#ask(host, this.host(effect.peer), effect.piece));
       case 'cancel':
         return this.at(1, () => this.#cancel(host, this.host(effect.peer), effect.piece));
+      // All hear at once: nothing is left for later.
       case 'announce':
         return this.at(1, () => {
           for (const peer of host.links) {
@@ -220,6 +221,7 @@ export class SwarmWorld {
         return void host.readEnds.set(effect.readId, effect.end);
       case 'leaseYielded':
         return void this.yielded.push(...effect.spans);
+      case 'announceRest':
       case 'leaseProgress':
       case 'seek':
         return undefined;
