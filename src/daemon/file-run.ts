@@ -22,8 +22,8 @@ import type { SwarmSession } from './swarm-session.ts';
 const PROGRESS_MS = 200;
 /** Files that a progress event names, at most. */
 const MAX_ACTIVE = 32;
-/** Files that are put out at once: bounds the packs in memory, and is more than there are threads for file operations. */
-const PLACED_AT_ONCE = 16;
+/** Files that are put out at once: bounds the packs in memory, and gives a thread that puts out small ones enough to do. */
+const PLACED_AT_ONCE = 64;
 
 /** What a download needs of a session. */
 export type Fetching = Pick<SwarmSession, 'snapshot' | 'counters' | 'heldBytes' | 'tasks' | 'waitFor'> & {

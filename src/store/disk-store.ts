@@ -1,6 +1,7 @@
 // The blob store on a disk. It owns which blobs are open and who waits for whom; what a blob is on disk is SharedBlob's,
 // what there is at all the catalog's.
 
+import { dirname, join } from 'node:path';
 import {
   AnaxError,
   assert,
@@ -15,7 +16,6 @@ import {
   type Pin,
   type SnapshotId,
   type StoredBlob,
-  type StoredPart,
   type StoredSnapshot,
   type TemporaryNames,
 } from '../core/index.ts';
@@ -33,6 +33,7 @@ import type { Pins } from './pins.ts';
 import { Room, type RoomOptions } from './room.ts';
 import { SharedBlob, type SharedBlobDeps } from './shared-blob.ts';
 import { SharedReads } from './shared-reads.ts';
+import type { SmallFilePlacer } from './small-file-placer.ts';
 import { onDisk, statIfThere } from './store-fs.ts';
 
 export interface StoreStats {
@@ -57,6 +58,7 @@ export interface DiskStoreDeps extends Omit<SharedBlobDeps, 'onGone' | 'onLost'>
   readonly pins: Pins;
   readonly lock: OwnerLock;
   readonly names: TemporaryNames;
+  readonly placer: SmallFilePlacer;
 }
 
 const EMPTY_DIGESTS: ReadonlySet<Digest> = new Set([
@@ -208,17 +210,19 @@ export class DiskStore implements DiskBlobStore {
     const { entry, part } = catalog.part(digest) ?? { entry: own, part: undefined };
     if (entry?.state !== 'complete') return undefined;
     const span = part ?? { offsetBytes: 0, sizeBytes: entry.spec.sizeBytes };
-    return span.sizeBytes > MAX_PACKED_BYTES ? undefined : await this.#readFirstPiece(entry, span);
+    if (span.sizeBytes > MAX_PACKED_BYTES) return undefined;
+    return await this.#readFirstPiece(entry, span.offsetBytes, Buffer.allocUnsafe(span.sizeBytes));
   }
 
+  /** Fills `bytes`; `undefined` where the piece is not held. */
   async #readFirstPiece(
     { spec }: CompleteEntry,
-    { offsetBytes, sizeBytes }: Pick<StoredPart, 'offsetBytes' | 'sizeBytes'>,
+    offsetBytes: number,
+    bytes: Buffer,
   ): Promise<Buffer | undefined> {
     const open = await this.open(spec);
     try {
       if (!open.held.has(0)) return undefined;
-      const bytes = Buffer.allocUnsafe(sizeBytes);
       await open.read(0, offsetBytes, bytes);
       return bytes;
     } finally {
@@ -302,16 +306,30 @@ export class DiskStore implements DiskBlobStore {
     const found = this.#deps.catalog.part(digest);
     if (!found) throw new AnaxError('blob_not_found', digest);
     const { entry, part } = found;
-    const whole = { offsetBytes: 0, sizeBytes: entry.spec.sizeBytes };
     const read = async (): Promise<Buffer> => {
-      const bytes = await this.#readFirstPiece(entry, whole);
+      // Shared, so that the placer's thread has it without a copy.
+      const memory = Buffer.from(new SharedArrayBuffer(entry.spec.sizeBytes));
+      const bytes = await this.#readFirstPiece(entry, 0, memory);
       if (!bytes) throw new AnaxError('blob_not_found', digest);
       return bytes;
     };
-    return await this.#packs.use(entry.spec.digest, read, (pack) => {
+    return await this.#packs.use(entry.spec.digest, read, async (pack) => {
       const bytes = pack.subarray(part.offsetBytes, part.offsetBytes + part.sizeBytes);
-      return materializeBytes(this.#deps, bytes, target, options);
+      return (await this.#isPlaced(bytes, target, options))
+        ? 'copy'
+        : await materializeBytes(this.#deps, bytes, target, options);
     });
+  }
+
+  /** The placer's one thread would wait for each flush by itself. */
+  async #isPlaced(
+    bytes: Uint8Array,
+    target: string,
+    { durable = true, replace }: MaterializeOptions,
+  ): Promise<boolean> {
+    const { placer, names } = this.#deps;
+    if (durable) return false;
+    return await placer.place({ bytes, temporary: join(dirname(target), names.next()), target, replace });
   }
 
   // oxlint-disable-next-line typescript/require-await -- the port is asynchronous, SQLite here is not
@@ -375,6 +393,7 @@ export class DiskStore implements DiskBlobStore {
   async #stop(): Promise<void> {
     await Promise.all([...this.#open.values()].map((blob) => blob.shut()));
     await this.#deps.digests.stop();
+    await this.#deps.placer.stop();
     this.#deps.index.close();
     this.#deps.lock.release();
   }

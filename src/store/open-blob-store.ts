@@ -22,6 +22,7 @@ import { type OwnerLock, takeOwnerLock } from './owner-lock.ts';
 import { DEFAULT_FLUSH, type FlushBound } from './partial-file.ts';
 import { loadPins } from './pins.ts';
 import { reconcile } from './reconcile.ts';
+import { SmallFilePlacer } from './small-file-placer.ts';
 import { diskFs, type StoreFs } from './store-fs.ts';
 import { openTemporaryNames } from './store-name.ts';
 
@@ -96,9 +97,24 @@ async function assemble(options: BlobStoreOptions, layout: Layout, lock: OwnerLo
     const catalog = new Catalog({ index, clock, logger });
     catalog.load(await reconcile({ fs, layout, index, clock, logger }));
     const pins = await loadPins({ fs, layout }, logger);
+    const placer = new SmallFilePlacer();
     const names = await openTemporaryNames(fs, layout);
     const digests = new DigestPool(options.digestWorkers ?? 2);
-    const deps = { fs, layout, index, lock, clock, logger, pieceHash, flush, catalog, digests, pins, names };
+    const deps = {
+      fs,
+      layout,
+      index,
+      lock,
+      clock,
+      logger,
+      pieceHash,
+      flush,
+      catalog,
+      digests,
+      pins,
+      names,
+      placer,
+    };
     const letGo = options.letGo ?? (async () => undefined);
     return new DiskStore(deps, { capacity: capacityOf(options), letGo });
   } catch (error) {
