@@ -2,3 +2,4 @@
 
 export * from './conformance.ts';
 export * from './content.ts';
+export * from './store-use.ts';
