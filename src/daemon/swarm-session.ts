@@ -26,6 +26,7 @@ import type { JoinFacts, SchedulerMessage } from '../scheduler-server/index.ts';
 import {
   createSwarmState,
   hasUnsent,
+  heldCount,
   rarityFor,
   type SwarmEffect,
   type SwarmEvent,
@@ -79,7 +80,7 @@ export class SwarmSession {
       counters: { fromPeers: 0, fromOrigin: 0, fromCache: 0 },
       signal: this.#stopping.signal,
       feed: (event) => this.#feed(event),
-      heldBy: (peer) => this.#state?.links.get(peer)?.held.count ?? 0,
+      heldBy: (peer) => (this.#state ? heldCount(this.#state, peer) : 0),
       viewOf: (peer, piece) => ({
         rarity: () => (this.#state ? rarityFor(this.#state, peer, piece) : 0),
         hasUnsent: (wasSent) => this.#state !== undefined && hasUnsent(this.#state, peer, wasSent),

@@ -39,7 +39,7 @@ export class Inboxes {
   open(host: number, state: SwarmState): void {
     const boxes = this.#boxes;
     const at = host * STRIDE;
-    const isEager = state.active.size > MAX_SENDERS || mayActOnHaves(state);
+    const isEager = state.active.length > MAX_SENDERS || mayActOnHaves(state);
     boxes[at + IS_EAGER] = isEager ? 1 : 0;
     if (isEager) return;
     let senders = 0;

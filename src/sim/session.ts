@@ -1,8 +1,10 @@
 // One run of a host's daemon: a crash ends it, a restart begins another. Steps the swarm machine, and sees to it that the
 // machine has heard what was announced before anything else happens to it.
 
+import type { PeerId } from '../core/index.ts';
 import {
   createSwarmState,
+  heldCount,
   type SwarmEffect,
   type SwarmEvent,
   type SwarmState,
@@ -67,8 +69,7 @@ export class Session {
       limits: world.options.swarm,
     });
     this.#hear = (from, piece, atMs) => {
-      const peer = world.hosts[from]?.info.id;
-      if (peer === undefined) return;
+      const peer = world.ids[from] as PeerId;
       const effects = step(this.#state, { kind: 'have', peer, pieces: [piece] }, this.#clock.at(atMs));
       if (effects.length > 0) throw new SimViolation(`host ${host.index} acts on piece ${piece} too late`);
     };
@@ -91,7 +92,7 @@ export class Session {
   /** How many pieces a neighbour has, as far as the machine knows. */
   heldBy(other: SimHost): number {
     if (this.#world.inboxes.hasFrom(this.#host.index, other.index)) this.#catchUp();
-    return this.#state.links.get(other.info.id)?.held.count ?? 0;
+    return heldCount(this.#state, other.info.id);
   }
 
   /** Its clock jumps. */

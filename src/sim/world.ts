@@ -46,6 +46,8 @@ export class World {
   readonly origin: SimOrigin;
   readonly scheduler: SimScheduler;
   readonly hosts: readonly SimHost[];
+  /** Of the hosts, by their numbers. */
+  readonly ids: readonly PeerId[];
   readonly inboxes: Inboxes;
   readonly checks: Checks;
   readonly trace = new Trace(this.agenda);
@@ -68,6 +70,7 @@ export class World {
     this.origin = new SimOrigin(this);
     this.scheduler = new SimScheduler(this);
     this.hosts = Array.from({ length: options.seeds + options.peers }, (_, index) => this.#createHost(index));
+    this.ids = this.hosts.map(({ info }) => info.id);
     this.inboxes = new Inboxes(this.hosts.length);
     for (const host of this.hosts) this.#byId.set(host.info.id, host);
   }

@@ -17,9 +17,9 @@ export function announce(state: SwarmState, piece: number, nowMs: number, effect
   if (state.held.isFull) announceRest(state, effects);
 }
 
-function mayWait({ copies, limits }: SwarmState, link: LinkState, piece: number): boolean {
+function mayWait({ copies, holdings, limits }: SwarmState, link: LinkState, piece: number): boolean {
   const known = copies[piece] ?? 0;
-  return link.held.has(piece) ? known > limits.freshCopies : known >= limits.youngCopies;
+  return holdings.has(link.row, piece) ? known > limits.freshCopies : known >= limits.youngCopies;
 }
 
 export function announceOverdue(state: SwarmState, nowMs: number, effects: SwarmEffect[]): void {

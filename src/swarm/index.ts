@@ -7,6 +7,7 @@ export { mayActOnHaves, step } from './machine.ts';
 export {
   createSwarmState,
   hasUnsent,
+  heldCount,
   isStarved,
   rarityFor,
   type SwarmOptions,

@@ -362,7 +362,10 @@ test('whatever happens in whatever order: what is asked adds up, and nothing hel
       const event = rest.kind === 'linkUp' ? { ...rest, held } : { ...rest, pieces };
       for (const effect of step(state, event as never, nowMs)) {
         if (effect.kind !== 'request') continue;
-        assert.ok(state.links.get(effect.peer)?.held.has(effect.piece), 'what is asked for is held there');
+        assert.ok(
+          state.holdings.has(state.links.get(effect.peer)?.row ?? -1, effect.piece),
+          'what is asked for is held there',
+        );
         assert.ok(!state.banned.has(effect.peer) && !state.held.has(effect.piece));
       }
       assertConsistent(state);
@@ -382,7 +385,7 @@ function assertConsistent(state: SwarmState): void {
   }
   assert.equal(state.claimedBytes, claimedBytes);
   for (const link of links) {
-    assert.equal(state.active.has(link), link.current.length > 0);
+    assert.equal(state.active.includes(link), link.current.length > 0);
     assert.equal(
       link.askedBytes,
       link.asked.reduce((sum, { bytes }) => sum + bytes, 0),
@@ -392,8 +395,13 @@ function assertConsistent(state: SwarmState): void {
     const isSent = (state.claims.get(piece)?.senders.length ?? 0) > 0;
     if (state.held.has(piece)) assert.ok(!state.open.has(piece), 'what is held is not open');
     else assert.ok(state.open.has(piece) || isSent, 'what is missing is open or on its way');
-    assert.equal(state.copies[piece], links.filter(({ held }) => held.has(piece)).length);
+    assert.equal(state.copies[piece], links.filter(({ row }) => state.holdings.has(row, piece)).length);
   }
+  assert.equal(
+    state.waiting,
+    links.filter(({ asked, current }) => asked.length > 0 && current.length === 0).length,
+  );
+  assert.ok(state.touched.length === 0 && links.every(({ isTouched }) => !isTouched));
 }
 
 test('who sends what nobody known has signed is left alone for longer each time, then banned', () => {

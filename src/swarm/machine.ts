@@ -18,7 +18,6 @@ import { hashOf } from './imports.ts';
 import { tellProgress, yieldLease } from './lease-share.ts';
 import { endLease, endRead, forgetRuns, loseLease, paceReads, startReads, takeLease } from './origin.ts';
 import { fillWindows, mayFollow, noteOverdue } from './picker.ts';
-import { PieceSet } from './piece-set.ts';
 import { begun, cancelClaims, dropLink, requestFailed, stored } from './requests.ts';
 import {
   addCopies,
@@ -31,6 +30,7 @@ import {
   openPiece,
   type SwarmState,
   setFar,
+  touch,
 } from './state.ts';
 import type { SwarmEffect, SwarmEvent } from './types.ts';
 
@@ -136,20 +136,21 @@ function linkUp(state: SwarmState, peer: PeerId, held: Bitfield, nowMs: number):
   const before = state.links.get(peer);
   if (before) dropLink(state, before);
   const link: LinkState = {
-    peer,
-    held: PieceSet.from(held.length, held.values()),
+    row: state.holdings.addRow(held.values()),
     isFar: isFarFrom(state, state.dials.get(peer)?.info),
+    peer,
     idHash: hashOf(peer),
     asked: [],
     askedBytes: 0,
     current: [],
+    isTouched: false,
     stalled: false,
     slowUntilMs: 0,
     pausedUntilMs: 0,
     failures: 0,
   };
   state.links.set(peer, link);
-  state.touched.add(link);
+  touch(state, link);
   addCopies(state, link, nowMs);
   const dial = state.dials.get(peer);
   if (dial) Object.assign(dial, { dialling: false, failures: 0 });
@@ -171,9 +172,9 @@ function have(state: SwarmState, peer: PeerId, pieces: readonly number[], nowMs:
   const link = state.links.get(peer);
   if (!link) return;
   for (const piece of pieces) {
-    if (addCopy(state, link, piece, nowMs) && mayFollow(state, link, piece)) state.touched.add(link);
+    if (addCopy(state, link, piece, nowMs) && mayFollow(state, link, piece)) touch(state, link);
   }
-  if (state.open.count === 0 && state.active.size > 0) noteOverdue(state, nowMs);
+  if (state.open.count === 0 && state.active.length > 0) noteOverdue(state, nowMs);
   state.lastProgressMs = nowMs;
 }
 
@@ -183,7 +184,7 @@ function have(state: SwarmState, peer: PeerId, pieces: readonly number[], nowMs:
  */
 export function mayActOnHaves(state: SwarmState): boolean {
   if (state.lease) return true;
-  if (state.open.count === 0) return state.active.size > 0;
+  if (state.open.count === 0) return state.active.length > 0;
   return freeLanes(state, false) > 0 || (state.farLinks > 0 && freeLanes(state, true) > 0);
 }
 

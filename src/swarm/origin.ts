@@ -174,7 +174,7 @@ function firstRead({ lease, held, limits }: SwarmState, nowMs: number): number |
 /** Whether the swarm does not take what was read. */
 function mustHold(state: SwarmState, nowMs: number): boolean {
   if (!state.lease || state.lease.reads.size === 0 || state.unshared.size === 0) return false;
-  if (![...state.links.values()].some((link) => !link.held.isFull)) return false;
+  if (![...state.links.values()].some(({ row }) => !state.holdings.isFull(row))) return false;
   if (nowMs - state.lastProgressMs > state.limits.holdPatienceMs) return false;
   const [piece] = state.unshared;
   const bytes = piece === undefined ? 0 : pieceBytes(state, piece);

@@ -7,7 +7,7 @@
 // the others are told. A piece that was begun and is overdue is asked of one more.
 
 import { mayImport } from './imports.ts';
-import { addClaim, freeLanes, type LinkState, openPiece, type SwarmState } from './state.ts';
+import { addClaim, freeLanes, isWaiting, type LinkState, openPiece, type SwarmState } from './state.ts';
 import type { SwarmEffect } from './types.ts';
 
 /** Under this a piece is never overdue: a busy process sends no quicker. */
@@ -25,17 +25,18 @@ const MAX_CANDIDATES = 64;
 /** Fills the request windows of the links that something changed for. */
 export function fillWindows(state: SwarmState, nowMs: number, effects: SwarmEffect[]): void {
   const { touched, allTouched } = state;
-  if (!allTouched && touched.size === 0) return;
+  if (!allTouched && touched.length === 0) return;
   state.allTouched = false;
   if (!state.held.isFull) {
     for (const link of state.active) {
-      if (!link.stalled && (allTouched || touched.has(link))) fillWindow(state, link, nowMs, effects);
+      if (!link.stalled && (allTouched || link.isTouched)) fillWindow(state, link, nowMs, effects);
     }
     for (const isFar of [false, true]) {
       if (freeLanes(state, isFar) > 0) search(state, isFar, allTouched, nowMs, effects);
     }
   }
-  touched.clear();
+  for (const link of touched) link.isTouched = false;
+  touched.length = 0;
 }
 
 /** A lane is free: some neighbours that do not send are asked, from a random one on. */
@@ -51,12 +52,11 @@ function search(
     if (link.isFar === isFar && link.current.length === 0) links.push(link);
   }
   if (links.length === 0) return;
-  let asked = 0;
-  for (const link of state.waiting) if (link.isFar === isFar) asked += 1;
+  let asked = isFar ? state.farWaiting : state.waiting - state.farWaiting;
   const from = Math.floor(state.random() * links.length);
   for (let step = 0; step < links.length; step += 1) {
     const link = links[(from + step) % links.length] as LinkState;
-    if (state.waiting.has(link)) fillWindow(state, link, nowMs, effects);
+    if (isWaiting(link)) fillWindow(state, link, nowMs, effects);
     else if (asked < state.limits.searchWidth && fillWindow(state, link, nowMs, effects)) asked += 1;
   }
 }
@@ -80,7 +80,7 @@ function fillWindow(state: SwarmState, link: LinkState, nowMs: number, effects: 
 /** Whether something may be asked of a link on account of a piece that it gained. */
 export function mayFollow(state: SwarmState, link: LinkState, piece: number): boolean {
   if (!state.open.has(piece)) return false;
-  if (link.current.length === 0) return freeLanes(state, link.isFar) > 0;
+  if (!state.active.includes(link)) return freeLanes(state, link.isFar) > 0;
   return !link.stalled && (hasRoom(state, link) || state.copies[piece] === 1);
 }
 
@@ -102,7 +102,8 @@ function pickPiece(
   nowMs: number,
   isSoleOnly: boolean,
 ): number | undefined {
-  const { open, copies, askedOf, limits } = state;
+  const { open, copies, askedOf, limits, holdings } = state;
+  const row = link.row * holdings.stride;
   if (open.count === 0) return undefined;
   const mayClaim = state.claimedBytes < limits.maxClaimedBytes;
   const wordCount = open.words.length;
@@ -112,7 +113,7 @@ function pickPiece(
   let seen = 0;
   for (let step = 0; step < wordCount; step += 1) {
     const at = from + step < wordCount ? from + step : from + step - wordCount;
-    let word = (open.words[at] ?? 0) & (link.held.words[at] ?? 0);
+    let word = (open.words[at] ?? 0) & (holdings.words[row + at] ?? 0);
     for (; word !== 0; word &= word - 1) {
       const piece = at * 32 + 31 - Math.clz32(word & -word);
       if (isSoleOnly && copies[piece] !== 1) continue;

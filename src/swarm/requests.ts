@@ -14,14 +14,16 @@ import {
   removeCopies,
   removeCopy,
   type SwarmState,
+  touch,
 } from './state.ts';
 import type { BanReason, RequestFailure, SwarmEffect } from './types.ts';
 
 export function dropLink(state: SwarmState, link: LinkState): void {
   for (const claim of link.asked.slice()) dropClaim(state, link, claim);
   removeCopies(state, link);
+  state.holdings.removeRow(link.row);
   state.links.delete(link.peer);
-  state.touched.delete(link);
+  if (link.isTouched) state.touched.splice(state.touched.indexOf(link), 1);
 }
 
 /**
@@ -48,7 +50,7 @@ export function begun(
 
 function takeLane(state: SwarmState, taken: LinkState, effects: SwarmEffect[]): void {
   const free = freeLanes(state, taken.isFar);
-  state.touched.add(taken);
+  touch(state, taken);
   if (free > 0) return;
   for (const link of state.links.values()) {
     if (link.isFar !== taken.isFar) continue;

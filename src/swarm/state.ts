@@ -12,16 +12,18 @@ import {
   seededRandom,
   zoneKey,
 } from '../core/index.ts';
+import { Holdings } from './holdings.ts';
 import { DEFAULT_SWARM_LIMITS, type SwarmLimits } from './limits.ts';
 import { PieceSet } from './piece-set.ts';
 import type { ReadPace } from './types.ts';
 
 /** A neighbour that is connected. */
 export interface LinkState {
-  readonly peer: PeerId;
-  readonly held: PieceSet;
+  /** Where `SwarmState.holdings` has what it holds. */
+  readonly row: number;
   /** Whether it is known to be in another zone. */
   isFar: boolean;
+  readonly peer: PeerId;
   /** For `imports.ts`. */
   readonly idHash: number;
   /** Pieces asked of it. */
@@ -29,6 +31,8 @@ export interface LinkState {
   askedBytes: number;
   /** Those of them that it is sending. */
   readonly current: Claim[];
+  /** Whether it is in `SwarmState.touched`. */
+  isTouched: boolean;
   /** What it sends takes too long: it does not count as a lane until a piece has come from it. */
   stalled: boolean;
   /** A piece from it took far longer than others do: until then it is asked only for what nobody else has. */
@@ -96,14 +100,17 @@ export interface SwarmState {
   /** Missing pieces that were asked for, by number. */
   readonly claims: Map<number, Claim>;
   readonly links: Map<PeerId, LinkState>;
+  readonly holdings: Holdings;
   /** How many of them are in other zones. */
   farLinks: number;
   /** Links that are sending a piece. */
-  readonly active: Set<LinkState>;
-  /** Links that were asked for pieces and send none. */
-  readonly waiting: Set<LinkState>;
+  readonly active: LinkState[];
+  /** How many links were asked for pieces and send none. */
+  waiting: number;
+  /** Those of them that are in other zones. */
+  farWaiting: number;
   /** Links that something changed for: their windows are looked at before the step ends. */
-  readonly touched: Set<LinkState>;
+  readonly touched: LinkState[];
   /** Whether that is all of them. */
   allTouched: boolean;
   readonly dials: Map<PeerId, DialState>;
@@ -159,10 +166,12 @@ export function createSwarmState({ self, zone = '', map, held, rngSeed, limits }
     askedOf: new Uint8Array(map.pieceCount),
     claims: new Map(),
     links: new Map(),
+    holdings: new Holdings(map.pieceCount),
     farLinks: 0,
-    active: new Set(),
-    waiting: new Set(),
-    touched: new Set(),
+    active: [],
+    waiting: 0,
+    farWaiting: 0,
+    touched: [],
     allTouched: false,
     dials: new Map(),
     banned: new Set(),
@@ -194,6 +203,23 @@ export function freeLanes({ active, limits }: SwarmState, isFar: boolean): numbe
   return free;
 }
 
+/** Whether a link was asked for pieces and sends none. */
+export function isWaiting({ asked, current }: LinkState): boolean {
+  return asked.length > 0 && current.length === 0;
+}
+
+function countWaiting(state: SwarmState, { isFar }: LinkState, change: 1 | -1): void {
+  state.waiting += change;
+  if (isFar) state.farWaiting += change;
+}
+
+/** Something changed for a link. */
+export function touch({ touched }: SwarmState, link: LinkState): void {
+  if (link.isTouched) return;
+  link.isTouched = true;
+  touched.push(link);
+}
+
 /** A missing piece may be asked of anybody. */
 export function openPiece(state: SwarmState, piece: number): void {
   if (state.open.add(piece)) state.allTouched = true;
@@ -205,7 +231,7 @@ export function closePiece(state: SwarmState, piece: number): void {
 
 /** A link gained a piece; whether that is news. */
 export function addCopy(state: SwarmState, link: LinkState, piece: number, nowMs: number): boolean {
-  if (!link.held.add(piece)) return false;
+  if (!state.holdings.add(link.row, piece)) return false;
   count(state, link, piece, nowMs);
   if (state.unshared.size > 0) state.unshared.delete(piece);
   return true;
@@ -243,7 +269,7 @@ export function hasUnsent(state: SwarmState, peer: PeerId, wasSent: (piece: numb
 
 /** A link turned out not to have a piece. */
 export function removeCopy(state: SwarmState, link: LinkState, piece: number): void {
-  if (link.held.delete(piece)) uncount(state, link, piece);
+  if (state.holdings.delete(link.row, piece)) uncount(state, link, piece);
 }
 
 function uncount(state: SwarmState, { isFar }: LinkState, piece: number): void {
@@ -255,7 +281,7 @@ function uncount(state: SwarmState, { isFar }: LinkState, piece: number): void {
 /** A link's holdings came with it. */
 export function addCopies(state: SwarmState, link: LinkState, nowMs: number): void {
   if (link.isFar) state.farLinks += 1;
-  for (const piece of link.held.values()) {
+  for (const piece of state.holdings.values(link.row)) {
     count(state, link, piece, nowMs);
     state.unshared.delete(piece);
   }
@@ -264,14 +290,17 @@ export function addCopies(state: SwarmState, link: LinkState, nowMs: number): vo
 /** A link's holdings left with it. */
 export function removeCopies(state: SwarmState, link: LinkState): void {
   if (link.isFar) state.farLinks -= 1;
-  for (const piece of link.held.values()) uncount(state, link, piece);
+  for (const piece of state.holdings.values(link.row)) uncount(state, link, piece);
 }
 
 /** The scheduler said in which zone a neighbour is. */
 export function setFar(state: SwarmState, link: LinkState, isFar: boolean, nowMs: number): void {
   if (link.isFar === isFar) return;
+  const isAsked = isWaiting(link);
+  if (isAsked) countWaiting(state, link, -1);
   removeCopies(state, link);
   link.isFar = isFar;
+  if (isAsked) countWaiting(state, link, 1);
   addCopies(state, link, nowMs);
 }
 
@@ -286,9 +315,10 @@ export function addClaim(state: SwarmState, link: LinkState, piece: number): voi
   }
   claim.links.push(link);
   state.askedOf[piece] = claim.links.length;
+  const wasWaiting = isWaiting(link);
   link.asked.push(claim);
   link.askedBytes += claim.bytes;
-  if (link.current.length === 0) state.waiting.add(link);
+  if (isWaiting(link) && !wasWaiting) countWaiting(state, link, 1);
 }
 
 /** A link has begun to send a piece that it was asked for. */
@@ -297,9 +327,9 @@ export function beginClaim(state: SwarmState, link: LinkState, claim: Claim, now
   closePiece(state, claim.piece);
   claim.begunMs = nowMs;
   claim.overdue = false;
+  if (isWaiting(link)) countWaiting(state, link, -1);
+  if (link.current.length === 0) state.active.push(link);
   link.current.push(claim);
-  state.active.add(link);
-  state.waiting.delete(link);
 }
 
 /** All of a piece has come, or no more of it will: its sender is free for the next. */
@@ -308,23 +338,24 @@ export function freeLane(state: SwarmState, link: LinkState, claim: Claim): void
   if (at < 0) return;
   link.current.splice(at, 1);
   if (link.current.length > 0) return;
-  state.active.delete(link);
-  if (link.asked.length > 0) state.waiting.add(link);
+  remove(state.active, link);
+  if (isWaiting(link)) countWaiting(state, link, 1);
   state.allTouched = true;
 }
 
 /** Takes back that `link` was asked; the piece is open again when nobody else was. */
 export function dropClaim(state: SwarmState, link: LinkState, claim: Claim): void {
   if (!remove(claim.links, link)) return;
+  const wasWaiting = isWaiting(link);
   remove(link.asked, claim);
   link.askedBytes -= claim.bytes;
+  if (wasWaiting && !isWaiting(link)) countWaiting(state, link, -1);
   state.askedOf[claim.piece] = claim.links.length;
-  state.touched.add(link);
+  touch(state, link);
   if (claim.senders.includes(link)) {
     freeLane(state, link, claim);
     remove(claim.senders, link);
   }
-  if (link.asked.length === 0) state.waiting.delete(link);
   if (claim.links.length === 0) {
     state.claims.delete(claim.piece);
     state.claimedBytes -= claim.bytes;
@@ -351,6 +382,12 @@ export function isBeingRead(state: SwarmState, piece: number): boolean {
 export function isStarved(state: SwarmState): boolean {
   for (const piece of state.open.values()) if ((state.copies[piece] ?? 0) === 0) return true;
   return false;
+}
+
+/** How many pieces a neighbour holds, as far as is known; 0 where there is no link to it. */
+export function heldCount(state: SwarmState, peer: PeerId): number {
+  const link = state.links.get(peer);
+  return link ? state.holdings.count(link.row) : 0;
 }
 
 /** Whether a piece is missing and has not been given up. */

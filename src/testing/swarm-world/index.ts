@@ -21,6 +21,7 @@ import {
   createUploadQueue,
   endServe,
   hasUnsent,
+  heldCount,
   nextWish,
   type ReadPace,
   rarityFor,
@@ -248,9 +249,9 @@ export class SwarmWorld {
   #ask(child: Host, parent: Host, piece: number): void {
     if (!parent.alive || !parent.links.has(child.id)) return;
     const snapshot = '' as SnapshotId;
-    const heldCount = parent.state.links.get(child.id)?.held.count ?? 0;
     const sizeBytes = 1024 * 1024;
-    addWish(parent.queue, { peer: child.id, channel: 0, snapshot, piece, sizeBytes, heldCount });
+    const held = heldCount(parent.state, child.id);
+    addWish(parent.queue, { peer: child.id, channel: 0, snapshot, piece, sizeBytes, heldCount: held });
     this.#pump(parent);
   }
 
