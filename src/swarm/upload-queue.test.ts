@@ -34,9 +34,9 @@ function ask(queue: UploadQueue, peer: string, ...pieces: number[]): void {
 }
 
 /** Serves one after another until nothing waits; who was served with what. */
-function serveAll(queue: UploadQueue): string[] {
+function serveAll(queue: UploadQueue, copies: readonly number[] = []): string[] {
   const served: string[] = [];
-  for (let next = nextOf(queue); next; next = nextOf(queue)) {
+  for (let next = nextWish(queue, view(copies)); next; next = nextWish(queue, view(copies))) {
     served.push(`${next.peer}${next.piece}`);
     endServe(queue, next, true);
   }
@@ -69,7 +69,34 @@ test('the child that has least goes first, and what it was sent counts whatever 
   const queue = createUploadQueue();
   for (const piece of [1, 2]) addWish(queue, wish('a', piece, { heldCount: 5 }));
   for (const piece of [3, 4, 5, 6, 7, 8, 9]) addWish(queue, wish('b', piece));
-  assert.deepEqual(serveAll(queue), ['b3', 'b4', 'b5', 'b6', 'b7', 'a1', 'b8', 'a2', 'b9']);
+  const heldByOne = Array.from({ length: 10 }, () => 1);
+  assert.deepEqual(serveAll(queue, heldByOne), ['b3', 'b4', 'b5', 'b6', 'b7', 'a1', 'b8', 'a2', 'b9']);
+});
+
+test('of pieces that nobody has, who has most of them to itself gets the next after the others', () => {
+  const queue = createUploadQueue();
+  for (const piece of [1, 2, 3]) addWish(queue, wish('slow', piece));
+  for (const piece of [4, 5, 6, 7]) addWish(queue, wish('quick', piece, { heldCount: 9 }));
+  const copies: number[] = [];
+  const served: string[] = [];
+  for (let next = nextWish(queue, view(copies)); next; next = nextWish(queue, view(copies))) {
+    served.push(`${next.peer}${next.piece}`);
+    endServe(queue, next, true);
+    // What the quick one gets is with another soon.
+    copies[next.piece] = next.peer === 'quick' ? 2 : 1;
+  }
+  assert.deepEqual(served, ['slow1', 'quick4', 'quick5', 'quick6', 'quick7', 'slow2', 'slow3']);
+});
+
+test('what did not reach a child does not count against it', () => {
+  const queue = createUploadQueue();
+  ask(queue, 'a', 1);
+  const broken = nextOf(queue);
+  assert.ok(broken);
+  endServe(queue, broken, false);
+  ask(queue, 'a', 2);
+  addWish(queue, wish('b', 3, { heldCount: 1 }));
+  assert.equal(nextOf(queue)?.peer, 'a');
 });
 
 test('swarms take turns by bytes, and a new one starts level', () => {

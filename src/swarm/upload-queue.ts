@@ -1,8 +1,10 @@
 // Who is served next, over all swarms of a host. The parent paces: it serves a few children at once, each one piece at a
 // time. Swarms take turns by bytes. Within a swarm the piece goes first that fewest neighbours hold and this host sent
 // least often: young pieces spread at once. While some were sent to nobody, others are sent again one at a time only: a
-// seed's link is what the whole swarm waits for, and a wish for a fresh piece is soon here. Among children that wish for
-// equal ones the most deprived goes first, which keeps all level up to the end.
+// seed's link is what the whole swarm waits for, and a wish for a fresh piece is soon here. A piece that nobody has goes
+// to the child that has the fewest such pieces still to itself: whoever is slow to take or to give on gets no more of
+// them than it spreads. Among children that are equal in this the most deprived goes first, which keeps all level up to
+// the end.
 
 import type { PeerId, SnapshotId } from '../core/index.ts';
 
@@ -30,6 +32,8 @@ interface ChildState {
   readonly wishes: Wish[];
   /** By swarm: pieces served to it; it holds no fewer, whatever it says. */
   readonly served: Map<SnapshotId, number>;
+  /** What it was served, or is, before anybody else had it, as far as nobody else has it yet; the latest. */
+  readonly entrusted: Wish[];
   /** What it is served. */
   serving: Wish | undefined;
   /** It takes nothing of that, and its place went to others. */
@@ -67,6 +71,9 @@ export interface UploadQueue {
 /** A piece that was sent counts as if so many neighbours more had it. */
 const SEND_WEIGHT = 3;
 
+/** Pieces that a child may have to itself and still be told from others. */
+const MAX_ENTRUSTED = 16;
+
 /** Swarms whose sends are remembered; beyond it the oldest are forgotten. */
 const MAX_SWARMS = 1_000;
 
@@ -94,7 +101,7 @@ export function addWish(queue: UploadQueue, wish: Wish): boolean {
 }
 
 function createChild(): ChildState {
-  return { wishes: [], served: new Map(), serving: undefined, isStalled: false, left: false };
+  return { wishes: [], served: new Map(), entrusted: [], serving: undefined, isStalled: false, left: false };
 }
 
 /** Takes back a wish that has not begun; whether there was one. */
@@ -121,7 +128,7 @@ export function nextWish(queue: UploadQueue, view: WishView): Wish | undefined {
   let best: Candidate | undefined;
   for (const child of queue.waiting) {
     for (const [at, wish] of child.wishes.entries()) {
-      const candidate = rate(queue, child, wish, at, view.rarityOf(wish));
+      const candidate = rate(queue, child, wish, at, view);
       if (best && !isBefore(candidate, best)) continue;
       if (!mustWait(queue, wish, view)) best = candidate;
     }
@@ -131,6 +138,7 @@ export function nextWish(queue: UploadQueue, view: WishView): Wish | undefined {
   takeWish(queue, child, at);
   queue.waiting.delete(child);
   child.serving = wish;
+  if (best.rarity === 0) entrust(child, wish);
   child.served.set(wish.snapshot, (child.served.get(wish.snapshot) ?? 0) + 1);
   queue.active += 1;
   noteSent(queue, wish);
@@ -154,19 +162,39 @@ interface Candidate {
   readonly at: number;
   readonly swarmBytes: number;
   readonly rarity: number;
+  /** Where nobody has the piece: how many such pieces of the swarm the child has to itself. */
+  readonly unspread: number;
   readonly held: number;
 }
 
-function rate(queue: UploadQueue, child: ChildState, wish: Wish, at: number, copies: number): Candidate {
+function rate(queue: UploadQueue, child: ChildState, wish: Wish, at: number, view: WishView): Candidate {
   const sends = queue.swarms.get(wish.snapshot);
   const sent = sends?.counts[wish.piece] ?? 0;
   const held = Math.max(wish.heldCount, child.served.get(wish.snapshot) ?? 0);
-  return { child, wish, at, swarmBytes: sends?.bytes ?? 0, rarity: copies + SEND_WEIGHT * sent, held };
+  const rarity = view.rarityOf(wish) + SEND_WEIGHT * sent;
+  const unspread = rarity === 0 ? countUnspread(child, wish.snapshot, view) : 0;
+  return { child, wish, at, swarmBytes: sends?.bytes ?? 0, rarity, unspread, held };
+}
+
+function countUnspread({ entrusted }: ChildState, snapshot: SnapshotId, view: WishView): number {
+  let unspread = 0;
+  for (let at = entrusted.length - 1; at >= 0; at -= 1) {
+    const wish = entrusted[at] as Wish;
+    if (view.rarityOf(wish) > 1) entrusted.splice(at, 1);
+    else if (wish.snapshot === snapshot) unspread += 1;
+  }
+  return unspread;
+}
+
+function entrust({ entrusted }: ChildState, wish: Wish): void {
+  entrusted.push(wish);
+  if (entrusted.length > MAX_ENTRUSTED) entrusted.shift();
 }
 
 function isBefore(left: Candidate, right: Candidate): boolean {
   if (left.swarmBytes !== right.swarmBytes) return left.swarmBytes < right.swarmBytes;
-  return left.rarity === right.rarity ? left.held < right.held : left.rarity < right.rarity;
+  if (left.rarity !== right.rarity) return left.rarity < right.rarity;
+  return left.unspread === right.unspread ? left.held < right.held : left.unspread < right.unspread;
 }
 
 function noteSent(queue: UploadQueue, { snapshot, piece, sizeBytes }: Wish): void {
@@ -218,7 +246,11 @@ export function endServe(queue: UploadQueue, wish: Wish, isSent: boolean): void 
   if (!child) return;
   child.serving = undefined;
   child.isStalled = false;
-  if (!isSent) child.served.set(snapshot, (child.served.get(snapshot) ?? 1) - 1);
+  if (!isSent) {
+    child.served.set(snapshot, (child.served.get(snapshot) ?? 1) - 1);
+    const at = child.entrusted.indexOf(wish);
+    if (at >= 0) child.entrusted.splice(at, 1);
+  }
   if (child.left) queue.children.delete(peer);
   else if (child.wishes.length > 0) queue.waiting.add(child);
 }
