@@ -9,8 +9,8 @@ const SLOW_BYTES_PER_MS = 256 * KiB;
 /** A pause of the thread among others is no slow disk. */
 const ALLOWED_MS = 5;
 /**
- * Nor is a longer one: where more threads run than there are processors, one in a hundred waits for its turn longer than
- * that. A disk that is waited for is slow again and again.
+ * Nor is a longer one: where more threads run than there are processors, some wait longer than that for their turn. A
+ * disk that is waited for is slow again and again.
  */
 const SLOW_IN_A_ROW = 2;
 /** How long the pool is left to it after that. */

@@ -61,7 +61,8 @@ export class SmallFilePlacer {
   #start(): Worker {
     const thread = new Worker(WORKER_URL);
     thread.on('message', (placed: PlacedReply) => this.#settle(placed));
-    thread.on('error', () => this.#lose());
+    // 'exit' follows, and is one sign where two would settle the next batch as well.
+    thread.on('error', () => undefined);
     thread.on('exit', () => this.#lose());
     return thread;
   }
