@@ -65,6 +65,7 @@ export class SwarmSession {
   readonly #startedMs: number;
   #state: SwarmState | undefined;
   #ticker: NodeJS.Timeout | undefined;
+  #look: NodeJS.Timeout | undefined;
   /** Whether pieces were lost while this host had the lease, which the scheduler then takes to be held. */
   #lostDuringLease = false;
   #stopped: Promise<void> | undefined;
@@ -389,6 +390,9 @@ export class SwarmSession {
         return this.#ban(effect.peer, effect.reason);
       case 'read':
         return this.#run(this.#origin.read(effect.readId, effect.pieces));
+      case 'look':
+        this.#look = setTimeout(() => this.#feed({ kind: 'look' }), effect.afterMs);
+        return;
       case 'seek':
         return deps.scheduler.join(this.joinFacts());
       case 'shortenRead':
@@ -462,6 +466,7 @@ export class SwarmSession {
 
   async #stop(): Promise<void> {
     clearInterval(this.#ticker);
+    clearTimeout(this.#look);
     this.#stopping.abort();
     this.#context.deps.scheduler.tell({ kind: 'leave', snapshot: this.snapshot.id });
     this.#verdicts.stop();

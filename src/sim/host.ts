@@ -86,6 +86,10 @@ export class SimHost implements LinkNode {
     this.#world.agenda.after(TICK_MS, () => this.#tick(session));
   }
 
+  #look(session: Session): void {
+    if (this.session === session) this.feed({ kind: 'look' });
+  }
+
   /** The process is gone without a word. */
   crash(): void {
     const { session } = this;
@@ -137,6 +141,9 @@ export class SimHost implements LinkNode {
         return session.attendance.suspect(effect.peer);
       case 'read':
         return session.reader.read(effect.readId, effect.pieces);
+      case 'look':
+        this.#world.agenda.after(effect.afterMs, () => this.#look(session));
+        return;
       case 'seek':
         return session.attendance.join();
       case 'shortenRead':

@@ -64,13 +64,12 @@ test('each piece enters a zone about once', () => {
   assert.ok(result.crossZoneRatio >= 1 && result.crossZoneRatio <= 1.1, `${result.crossZoneRatio}`);
 });
 
-/** Overdue pieces are looked for so often where nothing else happens. */
-const TICK_SECONDS = 0.25;
-
 test('a parent that all but stops half way costs little time', () => {
-  const [usual, slowed] = [false, true].map((straggler) => simulate({ peers: 8, pieces: 512, straggler }));
-  assert.ok(usual && slowed);
-  assert.ok(slowed.makespanSeconds <= usual.makespanSeconds * 1.05 + TICK_SECONDS);
+  for (const seed of [1, 2]) {
+    const common = { peers: 8, pieces: 512, seed };
+    const slowed = simulate({ ...common, straggler: true });
+    assert.ok(slowed.makespanSeconds <= simulate(common).makespanSeconds * 1.05);
+  }
 });
 
 test('a join costs the scheduler a few messages', () => {

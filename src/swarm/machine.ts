@@ -17,7 +17,8 @@ import { announceOverdue } from './announcements.ts';
 import { hashOf } from './imports.ts';
 import { tellProgress, yieldLease } from './lease-share.ts';
 import { endLease, endRead, forgetRuns, loseLease, paceReads, startReads, takeLease } from './origin.ts';
-import { fillWindows, mayFollow, noteOverdue } from './picker.ts';
+import { lookWhenDue, noteOverdue } from './overdue.ts';
+import { fillWindows, mayFollow } from './picker.ts';
 import { begun, cancelClaims, dropLink, requestFailed, stored } from './requests.ts';
 import {
   addCopies,
@@ -45,6 +46,7 @@ export function step(state: SwarmState, event: SwarmEvent, nowMs: number): Swarm
   fillWindows(state, nowMs, effects);
   endLease(state, effects);
   paceReads(state, nowMs, effects);
+  lookWhenDue(state, nowMs, effects);
   return effects;
 }
 
@@ -77,6 +79,9 @@ function apply(state: SwarmState, event: SwarmEvent, nowMs: number, effects: Swa
       return abandon(state, event.pieces, effects);
     case 'dropped':
       return dropped(state, event.pieces);
+    case 'look':
+      state.isLookAsked = false;
+      return noteOverdue(state, nowMs);
     case 'tick':
       noteOverdue(state, nowMs);
       state.allTouched = true;

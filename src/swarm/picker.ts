@@ -7,14 +7,8 @@
 // the others are told. A piece that was begun and is overdue is asked of one more.
 
 import { mayImport } from './imports.ts';
-import { addClaim, freeLanes, isWaiting, type LinkState, openPiece, type SwarmState } from './state.ts';
+import { addClaim, freeLanes, isWaiting, type LinkState, type SwarmState } from './state.ts';
 import type { SwarmEffect } from './types.ts';
-
-/** Under this a piece is never overdue: a busy process sends no quicker. */
-const MIN_OVERDUE_MS = 200;
-
-/** The same when nothing else is left to ask for: then a second request costs nothing but bytes. */
-const MIN_OVERDUE_AT_END_MS = 50;
 
 /** A piece that a neighbour was asked for counts as if so many more had it. */
 const CLAIM_WEIGHT = 3;
@@ -136,30 +130,4 @@ function mayAskMore(state: SwarmState, link: LinkState, piece: number): boolean 
   const claim = state.claims.get(piece);
   if (!claim || claim.links.includes(link)) return false;
   return claim.links.length < (claim.overdue ? 2 : state.limits.claimsPerPiece);
-}
-
-/** Finds the begun pieces that take too long: one more is asked for them, and their lane is given to somebody else. */
-export function noteOverdue(state: SwarmState, nowMs: number): void {
-  const overdueMs = overdueAfterMs(state);
-  for (const link of state.active) {
-    for (const claim of link.current) {
-      if (nowMs - claim.begunMs < overdueMs) continue;
-      claim.overdue = true;
-      openPiece(state, claim.piece);
-      link.stalled = true;
-      noteSlow(state, link, nowMs);
-    }
-  }
-}
-
-/** It is spared for a while, unless it alone has something. */
-export function noteSlow(state: SwarmState, link: LinkState, nowMs: number): void {
-  link.slowUntilMs = nowMs + state.limits.spareSlowMs;
-}
-
-export function overdueAfterMs(state: SwarmState): number {
-  const { overdueMs } = state.limits;
-  if (state.pieceMs === 0) return overdueMs;
-  const leastMs = state.open.count === 0 ? MIN_OVERDUE_AT_END_MS : MIN_OVERDUE_MS;
-  return Math.min(overdueMs * 4, Math.max(leastMs, state.pieceMs * 3));
 }

@@ -2,7 +2,7 @@
 
 import type { PeerId } from '../core/index.ts';
 import { announce } from './announcements.ts';
-import { noteSlow, overdueAfterMs } from './picker.ts';
+import { noteSlow, overdueAfterMs } from './overdue.ts';
 import {
   beginClaim,
   type Claim,

@@ -131,6 +131,8 @@ export interface SwarmState {
   claimedBytes: number;
   /** When the scheduler was last asked for neighbours; 0 before the first tick. */
   soughtAtMs: number;
+  /** A `look` was asked for, and has not come yet. */
+  isLookAsked: boolean;
   lease: LeaseState | undefined;
   nextReadId: number;
   readPace: ReadPace;
@@ -183,6 +185,7 @@ export function createSwarmState({ self, zone = '', map, held, rngSeed, limits }
     unshared: new Set(),
     claimedBytes: 0,
     soughtAtMs: 0,
+    isLookAsked: false,
     lease: undefined,
     nextReadId: 1,
     readPace: 'all',

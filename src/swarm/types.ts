@@ -48,6 +48,8 @@ export type SwarmEvent =
   | { readonly kind: 'dropped'; readonly pieces: readonly number[] }
   /** A blob can't be had (the origin lacks it or serves it wrong): its pieces are not wanted any more. */
   | { readonly kind: 'abandon'; readonly pieces: Range }
+  /** The time of a `look` came. */
+  | { readonly kind: 'look' }
   | { readonly kind: 'tick' };
 
 /** Which running reads may take bytes of the origin: all, none, or only the one of this id. The others may ask for them. */
@@ -69,6 +71,8 @@ export type SwarmEffect =
   | { readonly kind: 'ban'; readonly peer: PeerId; readonly piece: number; readonly reason: BanReason }
   /** Read these pieces, all of one blob, from the origin in one request. */
   | { readonly kind: 'read'; readonly readId: number; readonly pieces: Range }
+  /** Feed `look` in so many milliseconds: a piece may be overdue by then. */
+  | { readonly kind: 'look'; readonly afterMs: number }
   /** Nobody is left to get anything from: have the scheduler name neighbours again. */
   | { readonly kind: 'seek' }
   /** A running read is to end before this piece: the rest is another's to read. */

@@ -224,6 +224,7 @@ export class SwarmWorld {
         return void this.yielded.push(...effect.spans);
       case 'announceRest':
       case 'leaseProgress':
+      case 'look':
       case 'seek':
         return undefined;
       case 'paceReads':
