@@ -88,6 +88,30 @@ test('of pieces that nobody has, who has most of them to itself gets the next af
   assert.deepEqual(served, ['slow1', 'quick4', 'quick5', 'quick6', 'quick7', 'slow2', 'slow3']);
 });
 
+test('who is far behind goes before rarer wishes, but not before what nobody has', () => {
+  const queue = createUploadQueue();
+  addWish(queue, wish('ahead', 1, { heldCount: 90 }));
+  addWish(queue, wish('near', 2, { heldCount: 89 }));
+  addWish(queue, wish('behind', 3, { heldCount: 40 }));
+  addWish(queue, wish('fresh', 4, { heldCount: 90 }));
+  assert.deepEqual(serveAll(queue, [0, 1, 2, 9, 0]), ['fresh4', 'behind3', 'ahead1', 'near2']);
+});
+
+test('a child during whose serve many others were served gets nothing for being behind', () => {
+  const queue = createUploadQueue();
+  ask(queue, 'slow', 1);
+  const long = nextOf(queue);
+  assert.ok(long);
+  ask(queue, 'quick', 2, 3, 4, 5, 6, 7, 8);
+  serveAll(queue);
+  endServe(queue, long, true);
+  addWish(queue, wish('slow', 9, { heldCount: 1 }));
+  addWish(queue, wish('ahead', 10, { heldCount: 90 }));
+  const copies: number[] = [];
+  [copies[9], copies[10]] = [9, 1];
+  assert.deepEqual(serveAll(queue, copies), ['ahead10', 'slow9']);
+});
+
 test('what did not reach a child does not count against it', () => {
   const queue = createUploadQueue();
   ask(queue, 'a', 1);
