@@ -1,7 +1,10 @@
-// Appends records to a journal file. Records that arrive while a write is under way go out together in the next one,
-// so that the file never has a hole: a failed write is simply written over by the one after it.
+// Appends records to a journal file. The file never has a hole: a failed write is simply written over by the one after it.
+//
+// A record goes into the page cache, and is written by this thread itself while that is quick: another thread takes longer
+// to wake than the write takes. Where the disk has to be waited for, the pool does it, and records that arrive meanwhile
+// go out together in the next write.
 
-import type { BlobSpec } from '../core/index.ts';
+import { type BlobSpec, DiskPace } from '../core/index.ts';
 import {
   encodeHeader,
   encodeRecords,
@@ -18,14 +21,17 @@ interface Pending {
 }
 
 export class Journal {
+  readonly #fs: StoreFs;
   readonly #file: StoreFile;
+  readonly #pace = new DiskPace();
   readonly #seed: number;
   #position: number;
   #sequence: number;
   #pending: Pending[] = [];
   #pumping = false;
 
-  constructor(file: StoreFile, at: { seed: number; position: number; sequence: number }) {
+  constructor(fs: StoreFs, file: StoreFile, at: { seed: number; position: number; sequence: number }) {
+    this.#fs = fs;
     this.#file = file;
     this.#seed = at.seed;
     this.#position = at.position;
@@ -38,8 +44,9 @@ export class Journal {
   }
 
   /** Resolves when the records are in the page cache. */
-  append(records: readonly JournalRecord[]): Promise<void> {
-    return new Promise((resolve, reject) => {
+  async append(records: readonly JournalRecord[]): Promise<void> {
+    if (!this.#pumping && this.#pace.isQuick(performance.now())) return this.#writeHere(records);
+    await new Promise<void>((resolve, reject) => {
       this.#pending.push({ records, resolve, reject });
       if (!this.#pumping) void this.#pump();
     });
@@ -60,9 +67,23 @@ export class Journal {
     this.#pumping = false;
   }
 
+  #writeHere(records: readonly JournalRecord[]): void {
+    const bytes = encodeRecords(records, this.#sequence, this.#seed);
+    const beganMs = performance.now();
+    for (let done = 0; done < bytes.length; ) {
+      done += this.#fs.writeNow(this.#file, bytes.subarray(done), this.#position + done);
+    }
+    this.#pace.took(bytes.length, beganMs, performance.now());
+    this.#wrote(bytes, records);
+  }
+
   async #write(records: readonly JournalRecord[]): Promise<void> {
     const bytes = encodeRecords(records, this.#sequence, this.#seed);
     await writeFully(this.#file, bytes, this.#position);
+    this.#wrote(bytes, records);
+  }
+
+  #wrote(bytes: Buffer, records: readonly JournalRecord[]): void {
     this.#position += bytes.length;
     this.#sequence += records.length;
   }
@@ -81,7 +102,7 @@ export async function createJournal(fs: StoreFs, path: string, spec: BlobSpec): 
   try {
     const header = encodeHeader(spec);
     await writeFully(file, header, 0);
-    return new Journal(file, { seed: headerSeed(header), position: header.length, sequence: 0 });
+    return new Journal(fs, file, { seed: headerSeed(header), position: header.length, sequence: 0 });
   } catch (error) {
     await file.close();
     throw error;
@@ -94,7 +115,7 @@ export async function continueJournal(fs: StoreFs, path: string, content: Journa
   try {
     await file.truncate(content.validBytes);
     const { seed, validBytes, records } = content;
-    return new Journal(file, { seed, position: validBytes, sequence: records.length });
+    return new Journal(fs, file, { seed, position: validBytes, sequence: records.length });
   } catch (error) {
     await file.close();
     throw error;

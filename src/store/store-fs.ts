@@ -1,28 +1,35 @@
 // The file operations that the store uses, as a port: tests put a layer between that fails, or stops, at any of them.
 
-import type { BigIntStats } from 'node:fs';
+import { type BigIntStats, writeSync } from 'node:fs';
 import * as fsPromises from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { AnaxError, systemErrorCode, systemErrorHint } from '../core/index.ts';
 
-export type StoreFs = Pick<
-  typeof fsPromises,
-  | 'chmod'
-  | 'copyFile'
-  | 'link'
-  | 'mkdir'
-  | 'open'
-  | 'readdir'
-  | 'readFile'
-  | 'rename'
-  | 'stat'
-  | 'statfs'
-  | 'unlink'
->;
+export interface StoreFs
+  extends Pick<
+    typeof fsPromises,
+    | 'chmod'
+    | 'copyFile'
+    | 'link'
+    | 'mkdir'
+    | 'open'
+    | 'readdir'
+    | 'readFile'
+    | 'rename'
+    | 'stat'
+    | 'statfs'
+    | 'unlink'
+  > {
+  /** Writes into the page cache by this thread itself; how many of the bytes. */
+  writeNow(file: StoreFile, bytes: Uint8Array, position: number): number;
+}
 
 export type StoreFile = fsPromises.FileHandle;
 
-export const diskFs: StoreFs = fsPromises;
+export const diskFs: StoreFs = {
+  ...fsPromises,
+  writeNow: ({ fd }, bytes, position) => writeSync(fd, bytes, 0, bytes.length, position),
+};
 
 /** Writes all of `bytes` at `position`. One write(2) but for the rare short one. */
 export async function writeFully(file: StoreFile, bytes: Uint8Array, position: number): Promise<void> {

@@ -24,6 +24,7 @@ export class FaultFs {
   /** The same for every operation, those that only read included. */
   failingAny: (name: string) => string | undefined = () => undefined;
   #unsynced: UnsyncedWrite[] = [];
+  readonly #files = new WeakMap<StoreFile, { readonly file: StoreFile; readonly path: string }>();
 
   get crashed(): boolean {
     return this.changes > this.crashAt;
@@ -31,6 +32,7 @@ export class FaultFs {
 
   readonly fs: StoreFs = new Proxy(diskFs, {
     get: (target, name: string) => {
+      if (name === 'writeNow') return this.#writeNow;
       const call = Reflect.get(target, name) as (...args: unknown[]) => Promise<unknown>;
       return async (...args: unknown[]) => {
         const path = String(args[0]);
@@ -63,7 +65,27 @@ export class FaultFs {
     if (code !== undefined) throw injected(code, name);
   }
 
+  readonly #writeNow: StoreFs['writeNow'] = (wrapped, bytes, position) => {
+    const { file, path } = this.#files.get(wrapped) ?? { file: wrapped, path: '' };
+    this.#operate('write');
+    try {
+      this.#change('write', path);
+    } catch (error) {
+      if (this.changes === this.crashAt + 1)
+        diskFs.writeNow(file, bytes.subarray(0, bytes.length >> 1), position);
+      throw error;
+    }
+    this.#unsynced.push({ path, position, length: bytes.length });
+    return diskFs.writeNow(file, bytes, position);
+  };
+
   #wrap(file: StoreFile, path: string): StoreFile {
+    const wrapped = this.#proxy(file, path);
+    this.#files.set(wrapped, { file, path });
+    return wrapped;
+  }
+
+  #proxy(file: StoreFile, path: string): StoreFile {
     return new Proxy(file, {
       get: (target, name: string) => {
         const value: unknown = Reflect.get(target, name, target);
