@@ -35,27 +35,27 @@ function setUp() {
 test("a granted reader's proof is believed", () => {
   const { reader, grant, trust } = setUp();
   assert.equal(trust.add(grant), true);
-  assert.equal(trust.vouchesForPiece(blob, 3, signPiece(reader, blob, 3, digest)), true);
+  assert.equal(trust.judge(blob, 3, signPiece(reader, blob, 3, digest)), 'good');
 });
 
 test('without a grant, or with one of another scheduler or snapshot, it is not', () => {
   const { reader, grant, trust, scheduler } = setUp();
   const proof = signPiece(reader, blob, 3, digest);
-  assert.equal(trust.vouchesForPiece(blob, 3, proof), false);
+  assert.equal(trust.judge(blob, 3, proof), 'unknown-reader');
   assert.equal(trust.add(signReaderGrant(createIdentity(), grant)), false);
   const elsewhere = { ...grant, snapshot: '22'.repeat(32) as SnapshotId };
   assert.equal(trust.add(signReaderGrant(scheduler, elsewhere)), false);
-  assert.equal(trust.vouchesForPiece(blob, 3, proof), false);
+  assert.equal(trust.judge(blob, 3, proof), 'unknown-reader');
 });
 
 test('a proof fits no other piece, digest, blob or cut', () => {
   const { reader, grant, trust } = setUp();
   trust.add(grant);
   const proof = signPiece(reader, blob, 3, digest);
-  assert.equal(trust.vouchesForPiece(blob, 4, proof), false);
-  assert.equal(trust.vouchesForPiece(blob, 3, { ...proof, digest: new Uint8Array(32) }), false);
-  assert.equal(trust.vouchesForPiece({ ...blob, sizeBytes: 5_000_001 }, 3, proof), false);
-  assert.equal(trust.vouchesForPiece({ ...blob, pieceLengthBytes: 2_097_152 }, 3, proof), false);
+  assert.equal(trust.judge(blob, 4, proof), 'forged');
+  assert.equal(trust.judge(blob, 3, { ...proof, digest: new Uint8Array(32) }), 'forged');
+  assert.equal(trust.judge({ ...blob, sizeBytes: 5_000_001 }, 3, proof), 'forged');
+  assert.equal(trust.judge({ ...blob, pieceLengthBytes: 2_097_152 }, 3, proof), 'forged');
 });
 
 test('a verdict can not be turned', () => {
@@ -98,5 +98,5 @@ test('a proof that nobody signed is no proof', () => {
   assert.equal(isUnsigned(unsigned), true);
   assert.equal(isUnsigned(signPiece(reader, blob, 3, digest)), false);
   assert.equal(trust.isReader(unsigned.signer), false);
-  assert.equal(trust.vouchesForPiece(blob, 3, unsigned), false);
+  assert.equal(trust.judge(blob, 3, unsigned), 'unknown-reader');
 });

@@ -10,6 +10,7 @@ import {
   createPrivateKey,
   createPublicKey,
   generateKeyPairSync,
+  hash,
   type KeyObject,
   sign,
   verify,
@@ -61,7 +62,7 @@ export function importIdentity(pem: string): Identity {
   return toIdentity(privateKey);
 }
 
-function toPublicKey(raw: Uint8Array): KeyObject {
+export function toPublicKey(raw: Uint8Array): KeyObject {
   return createPublicKey({ key: Buffer.concat([SPKI_PREFIX, raw]), format: 'der', type: 'spki' });
 }
 
@@ -126,12 +127,18 @@ export function isUnsigned({ signer }: PieceProof): boolean {
 
 /** What a blob's signatures are over: identity and cut, so that a proof never fits another cut. */
 function blobMessage(blob: BlobSpec): Buffer {
-  const name = createHash('sha256').update(blob.digest).digest();
+  // Once a piece: the one-shot call costs half of what a hash object does.
+  const name = hash('sha256', blob.digest, 'buffer');
   return Buffer.concat([name, uint(blob.sizeBytes, 6), uint(blob.pieceLengthBytes, 4)]);
 }
 
 function pieceMessage(blob: BlobSpec, index: number, digest: Uint8Array): Uint8Array {
   return Buffer.concat([Buffer.from('anax piece 1\0'), blobMessage(blob), uint(index, 4), digest]);
+}
+
+/** Whether the holder of this key signed the proof, for this piece of this cut. */
+export function isProofOf(key: KeyObject, blob: BlobSpec, index: number, proof: PieceProof): boolean {
+  return verify(null, pieceMessage(blob, index, proof.digest), key, proof.signature);
 }
 
 export function signPiece(reader: Identity, blob: BlobSpec, index: number, digest: Uint8Array): PieceProof {
@@ -170,6 +177,11 @@ export function signVerdict(
   return { ...finding, blob: blob.digest, signer: reader.id, signature };
 }
 
+/** Whether the holder of this key signed the verdict on this blob. */
+export function isVerdictOf(key: KeyObject, blob: BlobSpec, verdict: Verdict): boolean {
+  return verify(null, verdictMessage(blob, verdict), key, verdict.signature);
+}
+
 /** Which side of a link: the one that connected, or the one that accepted. */
 export type LinkRole = 'dialer' | 'acceptor';
 
@@ -192,77 +204,4 @@ export function isLinkSignature(
   signature: Uint8Array,
 ): boolean {
   return verify(null, linkMessage(role, publicKey, binding), toPublicKey(publicKey), signature);
-}
-
-/** Grants kept whose scheduler is not known (yet), in one swarm. */
-const MAX_PENDING_GRANTS = 64;
-
-/**
- * The readers that one snapshot's swarm believes: those with a grant of a trusted scheduler. Grants arrive from
- * anybody; only properly signed ones are taken. A neighbour may send one before this host knows the scheduler that
- * signed it: such are kept, and tried again when a scheduler becomes known.
- */
-export class TrustedReaders {
-  readonly #snapshot: SnapshotId;
-  readonly #schedulers: KeyObject[] = [];
-  readonly #readers = new Map<PeerId, { grant: ReaderGrant; key: KeyObject }>();
-  #pending: ReaderGrant[] = [];
-
-  constructor(snapshot: SnapshotId) {
-    this.#snapshot = snapshot;
-  }
-
-  /**
-   * Grants that this scheduler signed are taken from now on, beside those of earlier ones. Returns the grants that were
-   * waiting for it.
-   */
-  trustScheduler(publicKey: Uint8Array): ReaderGrant[] {
-    const key = toPublicKey(publicKey);
-    if (this.#schedulers.some((known) => known.equals(key))) return [];
-    this.#schedulers.push(key);
-    const waiting = this.#pending;
-    this.#pending = [];
-    return waiting.filter((grant) => this.add(grant));
-  }
-
-  /** Takes a grant; whether it was valid and new. */
-  add(grant: ReaderGrant): boolean {
-    if (grant.snapshot !== this.#snapshot || grant.readerKey.length !== PUBLIC_KEY_BYTES) return false;
-    const id = peerIdOf(grant.readerKey);
-    const known = this.#readers.get(id);
-    if (known && known.grant.epoch >= grant.epoch) return false;
-    const message = grantMessage(grant.snapshot, grant.epoch, grant.readerKey);
-    if (!this.#schedulers.some((key) => verify(null, message, key, grant.signature))) {
-      this.#pending = [...this.#pending, grant].slice(-MAX_PENDING_GRANTS);
-      return false;
-    }
-    this.#readers.set(id, { grant, key: toPublicKey(grant.readerKey) });
-    return true;
-  }
-
-  grants(): ReaderGrant[] {
-    return [...this.#readers.values()].map(({ grant }) => grant);
-  }
-
-  readers(): PeerId[] {
-    return [...this.#readers.keys()];
-  }
-
-  /** Whether a peer has a grant here. */
-  isReader(peer: PeerId): boolean {
-    return this.#readers.has(peer);
-  }
-
-  /** Whether a trusted reader says that the blob's piece has this digest. */
-  vouchesForPiece(blob: BlobSpec, index: number, proof: PieceProof): boolean {
-    const reader = this.#readers.get(proof.signer);
-    if (!reader) return false;
-    return verify(null, pieceMessage(blob, index, proof.digest), reader.key, proof.signature);
-  }
-
-  vouchesForVerdict(blob: BlobSpec, verdict: Verdict): boolean {
-    const reader = this.#readers.get(verdict.signer);
-    if (!reader || verdict.blob !== blob.digest) return false;
-    return verify(null, verdictMessage(blob, verdict), reader.key, verdict.signature);
-  }
 }

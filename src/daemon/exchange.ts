@@ -7,6 +7,7 @@ import {
   type PeerId,
   type PeerInfo,
   type PieceProof,
+  type ProofFinding,
   type ReaderGrant,
   type Verdict,
 } from '../core/index.ts';
@@ -28,7 +29,7 @@ export interface ExchangeHandlers {
 }
 
 /** Whether a piece is taken, or why not: its proof is nobody's or false, or its bytes are not those of the proof. */
-type Finding = 'good' | 'unknown-reader' | 'forged' | 'corrupt';
+type Finding = ProofFinding | 'corrupt';
 
 /**
  * A neighbour that owns up to a wrong piece, and drops it, is asked on: a disk that rots is no lie. But only once, and once
@@ -246,16 +247,20 @@ export class Exchange implements ChannelOwner {
 
   async #receive(channel: Channel, piece: number, signal: AbortSignal): Promise<void> {
     const { peer, link, id } = channel;
-    const { sizeBytes } = this.#context.map.locate(piece);
+    const { map, trust } = this.#context;
+    const { blob, index, sizeBytes } = map.locate(piece);
     let finding = 'good' as Finding;
     const outcome = await link.fetchPiece({
       channel: id,
       piece,
       sizeBytes,
       signal,
-      onBegun: (proof) => {
+      terms: trust.termsFor(blob, index),
+      onBegun: (proof, found) => {
         this.#context.feed({ kind: 'begun', peer, piece });
-        finding = this.#judge(piece, proof);
+        // Its signer may have become known after the piece was asked for.
+        const isKnown = found === 'good' || found === 'forged';
+        finding = isKnown ? found : trust.judge(blob, index, proof);
         return finding === 'good';
       },
       land: (proof, put) => this.#store(peer, piece, proof, put),
@@ -304,14 +309,6 @@ export class Exchange implements ChannelOwner {
     const message = finding === 'unknown-reader' ? 'peer served unproven bytes' : 'peer served wrong bytes';
     const { snapshot, deps } = this.#context;
     deps.logger.warn(message, { peer, host: link.remote.host, piece, snapshot: snapshot.id });
-  }
-
-  /** Whether the proof of a piece that begins to come can be believed. That the bytes have its digest is for the link. */
-  #judge(piece: number, proof: PieceProof): Finding {
-    const { trust, map } = this.#context;
-    const { blob, index } = map.locate(piece);
-    if (!trust.isReader(proof.signer)) return 'unknown-reader';
-    return trust.vouchesForPiece(blob, index, proof) ? 'good' : 'forged';
   }
 
   #explainFailure(peer: PeerId, piece: number, error: unknown, cancelled: AbortSignal): void {

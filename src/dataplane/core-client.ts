@@ -1,6 +1,13 @@
 // One core as the main side has it: its links, and what was asked of it and is not answered.
 
-import { AnaxError, abortable, type Logger, type PieceProof, unreachable } from '../core/index.ts';
+import {
+  AnaxError,
+  abortable,
+  type Logger,
+  type PieceProof,
+  type ProofFinding,
+  unreachable,
+} from '../core/index.ts';
 import type { CorePort, CorePortHandlers } from './core-port.ts';
 import { type DataLink, type DataLinkHandlers, LinkProxy } from './data-link.ts';
 import {
@@ -25,7 +32,7 @@ export interface CoreClientOptions {
 interface Pending {
   done(value: Answer): void;
   failed(error: AnaxError): void;
-  begun?(proof: PieceProof): void;
+  begun?(proof: PieceProof, finding: ProofFinding | undefined): void;
   arrived?(): void;
   stalled?(): void;
 }
@@ -84,9 +91,9 @@ export class CoreClient {
 
   /** See `DataLink.fetchPiece`. */
   async fetch(link: LinkNumber, options: PieceFetchOptions): Promise<FetchOutcome> {
-    const { channel, piece, sizeBytes } = options;
+    const { channel, piece, sizeBytes, terms } = options;
     const { promise, resolve, reject } = Promise.withResolvers<FetchOutcome>();
-    this.#ask({ kind: 'fetch', link, channel, piece, sizeBytes }, (id) => {
+    this.#ask({ kind: 'fetch', link, channel, piece, sizeBytes, terms }, (id) => {
       const cancel = () => this.post({ kind: 'cancel', id });
       return new PieceFetch(options, {
         resolve,
@@ -113,7 +120,7 @@ export class CoreClient {
       case 'failed':
         return this.#settled(event.id)?.failed(fromFailure(event.failure));
       case 'begun':
-        return this.#pending.get(event.id)?.begun?.(event.proof);
+        return this.#pending.get(event.id)?.begun?.(event.proof, event.finding);
       case 'arrived':
         return this.#pending.get(event.id)?.arrived?.();
       case 'stalled':

@@ -6,7 +6,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { AnaxError, hasCode, MiB, type PieceProof } from '../core/index.ts';
+import {
+  AnaxError,
+  createIdentity,
+  digestOf,
+  hasCode,
+  MiB,
+  type PieceProof,
+  signPiece,
+} from '../core/index.ts';
 import { makeTestCertificate, writeCertificate } from '../testing/certificates/index.ts';
 import { nowNs, PeerTls } from '../transport/index.ts';
 import type { DataLink, FetchOutcome, PieceFetchOptions, PieceToServe } from './index.ts';
@@ -81,6 +89,25 @@ for (const workers of [0, 1]) {
       assert.equal(outcome, 'landed');
       await Promise.all(served);
       for (const one of seen) assert.deepEqual({ ...one }, { ...proof });
+    });
+
+    test('what a proof is by the terms is told when the piece begins', async (context) => {
+      const { serveBy, fetch } = await pairOf(context, workers);
+      const { bytes, place, proof: stranger } = await sourceOf(context);
+      const reader = createIdentity();
+      const blob = { digest: digestOf('sha256', bytes), sizeBytes: SIZE, pieceLengthBytes: SIZE };
+      const readers = [{ id: reader.id, publicKey: Buffer.from(reader.publicKey).toString('hex') }];
+      const good = signPiece(reader, blob, 0, stranger.digest);
+      const proofs = [good, { ...good, signature: stranger.signature }, stranger];
+      serveBy((piece) => ({ proof: proofs[piece] ?? assert.fail(), place }));
+      const findings: unknown[] = [];
+      const onBegun = (_proof: PieceProof, finding: unknown): boolean => findings.push(finding) === 0;
+      for (const piece of proofs.keys()) {
+        const terms = { blob, index: 0, readers };
+        assert.equal(await fetch(piece, { terms, onBegun }), 'unwanted');
+      }
+      assert.equal(await fetch(0, { onBegun }), 'unwanted');
+      assert.deepEqual(findings, ['good', 'forged', 'unknown-reader', undefined]);
     });
 
     test('a full disk fails the landing, and nothing else', async (context) => {

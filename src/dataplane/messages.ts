@@ -10,6 +10,8 @@ import {
   fromErrorRecord,
   type Identity,
   type PieceProof,
+  type ProofFinding,
+  type ProofTerms,
   toErrorRecord,
 } from '../core/index.ts';
 import {
@@ -64,6 +66,7 @@ export type Request =
       readonly channel: number;
       readonly piece: number;
       readonly sizeBytes: number;
+      readonly terms: ProofTerms | undefined;
     }
   | {
       readonly kind: 'serve';
@@ -96,8 +99,13 @@ export type CoreEvent =
   /** Of `listen` the port, of `dial` the link's number, of `call` the answer, of `fetch` what became of the piece. */
   | { readonly kind: 'done'; readonly id: number; readonly value: Answer }
   | { readonly kind: 'failed'; readonly id: number; readonly failure: Failure }
-  /** The piece of a fetch begins to come. */
-  | { readonly kind: 'begun'; readonly id: number; readonly proof: PieceProof }
+  /** The piece of a fetch begins to come; what its proof is by the terms, where there are any. */
+  | {
+      readonly kind: 'begun';
+      readonly id: number;
+      readonly proof: PieceProof;
+      readonly finding: ProofFinding | undefined;
+    }
   /** The remote takes nothing of what is served. */
   | { readonly kind: 'stalled'; readonly id: number }
   /** The piece of a fetch is there and has its proof's digest; `put` is to follow. */

@@ -4,7 +4,14 @@
 //
 // It can be given up while it is received; from the arrival on it goes where it belongs, or nowhere.
 
-import { AnaxError, assert, type FileSpan, type PieceProof } from '../core/index.ts';
+import {
+  AnaxError,
+  assert,
+  type FileSpan,
+  type PieceProof,
+  type ProofFinding,
+  type ProofTerms,
+} from '../core/index.ts';
 import type { Answer } from './messages.ts';
 
 /** Writes the piece's bytes, in whatever thread they are. */
@@ -16,8 +23,10 @@ export interface PieceFetchOptions {
   readonly sizeBytes: number;
   /** Gives up receiving; the promise rejects with its reason. */
   readonly signal: AbortSignal;
-  /** The piece begins to come, with this proof; whether it is wanted. Nothing of the proof is checked yet. */
-  readonly onBegun: (proof: PieceProof) => boolean;
+  /** What the proof is to be checked by, in the thread that the piece comes to. Absent: the proof is not checked. */
+  readonly terms?: ProofTerms | undefined;
+  /** The piece begins to come, with this proof, of which the terms say so much; whether it is wanted. */
+  readonly onBegun: (proof: PieceProof, finding: ProofFinding | undefined) => boolean;
   /** The piece has its proof's digest: puts it where it belongs by `put`, once, or lets it be. */
   readonly land: (proof: PieceProof, put: PutPiece) => Promise<void>;
 }
@@ -61,10 +70,10 @@ export class PieceFetch {
     tell();
   }
 
-  begun(proof: PieceProof): void {
+  begun(proof: PieceProof, finding: ProofFinding | undefined): void {
     if (this.#isOver) return;
     this.#proof = proof;
-    const isWanted = this.#options.onBegun(proof);
+    const isWanted = this.#options.onBegun(proof, finding);
     if (isWanted) return;
     this.#settle(() => {
       this.#deps.cancel();

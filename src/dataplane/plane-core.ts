@@ -1,7 +1,8 @@
 // The payload side of the data plane: owns the sockets of its links and everything that pieces pass through. It decides
 // nothing: it carries out commands, and tells what happened.
 //
-//   fetch   piece → buffer → BLAKE3 → compared with its proof → written where the other side says
+//   fetch   proof → checked by the terms · piece → buffer → BLAKE3 → compared with its proof → written where the other
+//           side says
 //   serve   file → buffer → socket
 //
 // Invariants: every request is answered once; the bytes of a piece never leave here; nothing is written that has not its
@@ -15,6 +16,7 @@ import {
   type LogFields,
   type Logger,
   type PieceHasher,
+  ProofChecker,
   toErrorRecord,
 } from '../core/index.ts';
 import {
@@ -55,6 +57,7 @@ export class PlaneCore {
   readonly #links = new Map<LinkNumber, PeerLink>();
   readonly #numbers = new Map<PeerLink, LinkNumber>();
   readonly #writer = new PieceWriter();
+  readonly #proofs = new ProofChecker();
   /** Requests that can be cancelled. */
   readonly #cancels = new Map<number, AbortController>();
   /** Fetches whose piece is there. */
@@ -169,13 +172,14 @@ export class PlaneCore {
   }
 
   async #fetch(id: number, request: RequestOf<'fetch'>, signal: AbortSignal): Promise<FetchAnswer> {
-    const { channel, piece, sizeBytes } = request;
+    const { channel, piece, sizeBytes, terms } = request;
     const received = await this.#linkOf(request).requestPiece({
       channel,
       piece,
       sizeBytes,
       signal,
-      onBegun: (proof) => this.#emit({ kind: 'begun', id, proof }),
+      onBegun: (proof) =>
+        this.#emit({ kind: 'begun', id, proof, finding: terms && this.#proofs.check(terms, proof) }),
     });
     try {
       assert(received.digest, 'a transport with a hasher hashes');
