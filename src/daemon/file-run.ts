@@ -18,8 +18,10 @@ import type { PresentFiles } from './present-files.ts';
 import { Slots } from './slots.ts';
 import type { SwarmSession } from './swarm-session.ts';
 
-/** Progress is told this often. */
+/** Progress is told this often, where there is any. */
 const PROGRESS_MS = 200;
+/** And this often where there is none, for who counts time by it. */
+const NO_PROGRESS_MS = 1_000;
 /** Files that a progress event names, at most. */
 const MAX_ACTIVE = 32;
 /** Files that are put out at once: bounds the packs in memory, and gives a thread that puts out small ones enough to do. */
@@ -56,6 +58,7 @@ export class FileRun {
   readonly #placing = new Slots(PLACED_AT_ONCE);
   readonly #before: SwarmSession['counters'];
   #lastMoved: { amount: number; atMs: number };
+  #toldAtMs = Number.NEGATIVE_INFINITY;
   #done = 0;
   #failed = 0;
   #bytes = 0;
@@ -94,9 +97,14 @@ export class FileRun {
     const progress = this.#progress();
     const nowMs = this.#deps.now();
     const moved = progress.bytesDone + progress.bytesFromOrigin + progress.filesDone;
-    if (moved !== this.#lastMoved.amount) this.#lastMoved = { amount: moved, atMs: nowMs };
-    if (nowMs - this.#lastMoved.atMs > this.#deps.stallMs) this.#queue.fail(new AnaxError('swarm_stalled'));
-    else this.#tellProgress(progress);
+    const hasMoved = moved !== this.#lastMoved.amount;
+    if (hasMoved) this.#lastMoved = { amount: moved, atMs: nowMs };
+    if (nowMs - this.#lastMoved.atMs > this.#deps.stallMs) {
+      this.#queue.fail(new AnaxError('swarm_stalled'));
+    } else if (hasMoved || nowMs - this.#toldAtMs >= NO_PROGRESS_MS) {
+      this.#toldAtMs = nowMs;
+      this.#tellProgress(progress);
+    }
   }
 
   async #placeAll(): Promise<void> {

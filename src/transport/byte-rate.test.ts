@@ -48,10 +48,10 @@ test('over time bytes pass at the rate, but for one burst, however many share it
         const others = Array.from({ length: threads - 1 }, () => new ByteRate(first.state));
         const endMs = drain([first, ...others], chunks);
         const bytes = chunks.reduce((sum, chunk) => sum + chunk, 0);
-        const burst = Math.min(4 * MiB, Math.max(16 * KiB, bytesPerSecond / 10));
+        const burst = Math.min(4 * MiB, Math.max(rateOf(bytesPerSecond).stepBytes(MiB), bytesPerSecond / 10));
         const expectedMs = Math.max(0, ((bytes - burst) * 1000) / bytesPerSecond);
         assert.ok(endMs >= expectedMs - 0.001, `${endMs} ms, not ${expectedMs}`);
-        // A wait is never under 1 ms, and what is gained by it is not lost.
+        // A wait is whole milliseconds, and what is gained by it is not lost.
         assert.ok(endMs <= expectedMs + 1.001, `${endMs} ms, not ${expectedMs}`);
       },
     ),
@@ -83,7 +83,9 @@ test('a change of the rate is felt by those who wait', () => {
 });
 
 test('steps shrink with the rate', () => {
-  assert.equal(rateOf(1 * MiB).stepBytes(512 * KiB), Math.floor((1 * MiB) / 20));
+  assert.equal(rateOf(2 * MiB).stepBytes(512 * KiB), Math.floor((2 * MiB) / 20));
+  assert.equal(rateOf(1 * MiB).stepBytes(512 * KiB), 64 * KiB);
+  assert.equal(rateOf(200_000).stepBytes(512 * KiB), 50_000);
   assert.equal(rateOf(1).stepBytes(512 * KiB), 16 * KiB);
   assert.equal(rateOf(1024 * MiB).stepBytes(512 * KiB), 512 * KiB);
 });

@@ -7,12 +7,17 @@
 
 import { KiB } from '../core/index.ts';
 
-/** What may pass at once after an idle time: 100 ms at the rate, within bounds. */
+/** What may pass at once after an idle time: 100 ms at the rate, or a step where that is more. */
 const BURST_MS = 100;
-const MIN_BURST_BYTES = 16 * KiB;
 const MAX_BURST_BYTES = 4 * 1024 * KiB;
 /** A sender's step takes about this long at the rate, so that links alternate. */
 const STEP_MS = 50;
+/**
+ * Each step wakes both ends, so at low rates a step is as large as this, unless it takes too long. (24 hosts of 4 Mbit/s:
+ * against 25,000 bytes a third of the file reads, and 40 % fewer socket reads and waits, in the same time.)
+ */
+const WORTHWHILE_STEP_BYTES = 64 * KiB;
+const LONG_STEP_MS = 250;
 const MIN_STEP_BYTES = 16 * KiB;
 /** Waits are no longer than this, so that a change of the rate is felt. */
 const MAX_WAIT_MS = 250;
@@ -78,21 +83,26 @@ export class ByteRate {
     return Atomics.load(this.#cells, GENERATION) !== generation;
   }
 
-  /** How long a turn is away; ask again after that. 0: go. At most 250 ms. */
+  /** How long a turn is away; ask again after that. 0: go. Whole milliseconds, as timers have them; at most 250. */
   waitMs({ atNs }: Turn, nowNs: bigint): number {
     const missingNs = Number(atNs - nowNs);
-    return missingNs <= 0 ? 0 : Math.min(MAX_WAIT_MS, Math.max(1, missingNs / 1e6));
+    return missingNs <= 0 ? 0 : Math.min(MAX_WAIT_MS, Math.ceil(missingNs / 1e6));
   }
 
   /** How much to send in one step, at most `maxBytes`. */
   stepBytes(maxBytes: number): number {
     const rate = this.bytesPerSecond;
     if (rate === undefined) return maxBytes;
-    return Math.min(maxBytes, Math.max(MIN_STEP_BYTES, Math.floor((rate * STEP_MS) / 1000)));
+    return Math.min(maxBytes, stepBytesAt(rate));
   }
 }
 
+function stepBytesAt(rate: number): number {
+  const worthwhile = Math.min(WORTHWHILE_STEP_BYTES, (rate * LONG_STEP_MS) / 1000);
+  return Math.floor(Math.max(MIN_STEP_BYTES, worthwhile, (rate * STEP_MS) / 1000));
+}
+
 function burstNs(rate: number): bigint {
-  const bytes = Math.min(MAX_BURST_BYTES, Math.max(MIN_BURST_BYTES, (rate * BURST_MS) / 1000));
+  const bytes = Math.min(MAX_BURST_BYTES, Math.max(stepBytesAt(rate), (rate * BURST_MS) / 1000));
   return BigInt(Math.floor((bytes * SECOND_NS) / rate));
 }
