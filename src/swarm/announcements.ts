@@ -22,9 +22,13 @@ function mayWait({ copies, holdings, limits }: SwarmState, link: LinkState, piec
   return holdings.has(link.row, piece) ? known > limits.freshCopies : known >= limits.youngCopies;
 }
 
+/** Where pieces take long, news of them may, too: at 4 Mbit/s a sixth fewer messages at the same makespan. */
+const UNTOLD_PIECES = 0.5;
+
 export function announceOverdue(state: SwarmState, nowMs: number, effects: SwarmEffect[]): void {
-  const { untoldSinceMs, limits } = state;
-  if (untoldSinceMs > 0 && nowMs >= untoldSinceMs + limits.maxUntoldMs) announceRest(state, effects);
+  const { untoldSinceMs, limits, pieceMs } = state;
+  const untoldMs = Math.max(limits.maxUntoldMs, UNTOLD_PIECES * pieceMs);
+  if (untoldSinceMs > 0 && nowMs >= untoldSinceMs + untoldMs) announceRest(state, effects);
 }
 
 function announceRest(state: SwarmState, effects: SwarmEffect[]): void {

@@ -25,11 +25,6 @@ export interface SwarmLimits {
    */
   readonly searchWidth: number;
   /**
-   * Pieces asked of one neighbour that does not send yet, where there are no more than twice `searchWidth` neighbours:
-   * it chooses the one that it has sent least. Of more, each is asked for one. Default 2.
-   */
-  readonly wishesPerLink: number;
-  /**
    * Pieces asked at once of a neighbour that alone holds them, up to `soleWindowBytes`. Default 8: it gives each of them
    * to one first, and of more wishes one more often is for such a piece.
    */
@@ -45,11 +40,11 @@ export interface SwarmLimits {
   readonly youngCopies: number;
   /** A neighbour that has the piece, while no more hold it. Default 2. */
   readonly freshCopies: number;
-  /** How long others may be left to hear of it. Default 1 s, and the rest of a tick. */
+  /** How long others may be left to hear of it. Default 1 s or half of what a piece takes, and the rest of a tick. */
   readonly maxUntoldMs: number;
   /**
-   * How long the members of a zone wait for each of those that come before them to bring in a piece from another zone.
-   * Default 1.5 s.
+   * How long the members of a zone wait for each of those that come before them to bring in a piece from another zone,
+   * at least; see `imports.ts`. Default 1.5 s.
    */
   readonly importPatienceMs: number;
   /** Origin reads at once. Default 4. */
@@ -79,7 +74,10 @@ export interface SwarmLimits {
   readonly progressMs: number;
   /** A read that waits for the swarm goes on after this long without any progress of the swarm. Default 15 s. */
   readonly holdPatienceMs: number;
-  /** A request is overdue after this, or after four times what a piece takes on average. Default 1,500 ms. */
+  /**
+   * A begun piece is overdue after three times what pieces took on average; while none has come, after this. Default 10 s:
+   * at 2 Mbit/s a first piece of 1 MiB, which comes alone, takes 4.2 s.
+   */
   readonly overdueMs: number;
   /** How long a neighbour that took so long for a piece is asked only for what nobody else has. Default 10 s. */
   readonly spareSlowMs: number;
@@ -105,7 +103,6 @@ export const DEFAULT_SWARM_LIMITS: SwarmLimits = {
   wishesPerSender: 4,
   linkWindowBytes: 3 * MiB,
   searchWidth: 8,
-  wishesPerLink: 2,
   solePiecesPerLink: 8,
   soleWindowBytes: 32 * MiB,
   claimsPerPiece: 8,
@@ -122,7 +119,7 @@ export const DEFAULT_SWARM_LIMITS: SwarmLimits = {
   minYieldMs: 2_000,
   progressMs: 5_000,
   holdPatienceMs: 15_000,
-  overdueMs: 1500,
+  overdueMs: 10_000,
   spareSlowMs: 10_000,
   redialMs: 500,
   maxUnproven: 5,

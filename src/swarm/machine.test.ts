@@ -219,7 +219,8 @@ test('of a zone each piece is brought in by one, and by others only if that one 
   assert.ok(far);
   const infos = peers.map(({ id, zone }) => ({ ...infoOf(id), zone }));
   const { map } = new SwarmWorld({ seed: 1, hosts: 1, pieces: 64 });
-  const limits = { farLanes: 64, searchWidth: 64, wishesPerLink: 64 };
+  const asked64 = { farLanes: 64, searchWidth: 64, solePiecesPerLink: 64, soleWindowBytes: 64 * MiB };
+  const limits = { ...asked64, overdueMs: DEFAULT_SWARM_LIMITS.importPatienceMs };
   const states = peers.slice(0, 5).map(({ id: self }) => {
     const state = createSwarmState({ self, zone: 'a', map, held: new Bitfield(64), rngSeed: 1, limits });
     step(state, { kind: 'neighbours', peers: infos }, 0);

@@ -9,6 +9,9 @@ const MIN_OVERDUE_MS = 200;
 /** The same when nothing else is left to ask for: then a second request costs nothing but bytes. */
 const MIN_OVERDUE_AT_END_MS = 50;
 
+/** The most: at 1 Mbit/s over three lanes a piece of 1 MiB takes 25 s. */
+const MAX_OVERDUE_MS = 60_000;
+
 /** Finds the begun pieces that take too long: one more is asked for them, and their lane is given to somebody else. */
 export function noteOverdue(state: SwarmState, nowMs: number): void {
   const overdueMs = overdueAfterMs(state);
@@ -48,5 +51,5 @@ export function overdueAfterMs(state: SwarmState): number {
   const { overdueMs } = state.limits;
   if (state.pieceMs === 0) return overdueMs;
   const leastMs = state.open.count === 0 ? MIN_OVERDUE_AT_END_MS : MIN_OVERDUE_MS;
-  return Math.min(overdueMs * 4, Math.max(leastMs, state.pieceMs * 3));
+  return Math.min(MAX_OVERDUE_MS, Math.max(leastMs, state.pieceMs * 3));
 }

@@ -78,10 +78,9 @@ export function mayFollow(state: SwarmState, link: LinkState, piece: number): bo
   return !link.stalled && (hasRoom(state, link) || state.copies[piece] === 1);
 }
 
-function hasRoom({ limits, links }: SwarmState, link: LinkState): boolean {
-  if (link.current.length === 0) {
-    return link.asked.length < (links.size > 2 * limits.searchWidth ? 1 : limits.wishesPerLink);
-  }
+/** Who does not send yet is asked for one piece. */
+function hasRoom({ limits }: SwarmState, link: LinkState): boolean {
+  if (link.current.length === 0) return link.asked.length === 0;
   return link.asked.length < limits.wishesPerSender || link.askedBytes < limits.linkWindowBytes;
 }
 

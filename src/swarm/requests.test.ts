@@ -6,11 +6,12 @@ import { Bitfield, type PeerId } from '../core/index.ts';
 import { SwarmWorld } from '../testing/swarm-world/index.ts';
 import { type SwarmEvent, step } from './index.ts';
 
-/** A host with links to neighbours that hold everything, and whom it asked for what. */
-function askedOfFullNeighbours(neighbours: number, pieces: number) {
+/** A host that holds the last of so many pieces, or nothing, with links to neighbours that hold all; whom it asked for what. */
+function askedOfFullNeighbours(neighbours: number, pieces: number, isBeginner = false) {
   const world = new SwarmWorld({ seed: 1, hosts: neighbours + 1, pieces });
   const state = world.hosts[0]?.state;
   assert.ok(state);
+  if (!isBeginner) step(state, { kind: 'stored', piece: pieces - 1, from: 'origin' }, 0);
   const peers = world.hosts.slice(1).map(({ info }) => info.id);
   const effects = peers.flatMap((peer) =>
     step(state, { kind: 'linkUp', peer, held: Bitfield.full(pieces) }, 0),
@@ -19,7 +20,7 @@ function askedOfFullNeighbours(neighbours: number, pieces: number) {
 }
 
 test('a piece is asked of several neighbours until one begins to send it', () => {
-  const { state, peers, asked } = askedOfFullNeighbours(3, 1);
+  const { state, peers, asked } = askedOfFullNeighbours(3, 2);
   assert.deepEqual(
     asked.map(({ peer }) => peer),
     peers,
@@ -33,14 +34,14 @@ test('a piece is asked of several neighbours until one begins to send it', () =>
   ]);
   assert.deepEqual(step(state, { kind: 'tick' }, 100), [], 'it is on its way');
   assert.deepEqual(
-    step(state, { kind: 'tick' }, 10_000).map((effect) => effect.kind),
+    step(state, { kind: 'tick' }, state.limits.overdueMs + 1).map((effect) => effect.kind),
     ['request'],
     'it is overdue, so one more is asked',
   );
 });
 
 test('a link that ends while it sends makes its piece open again', () => {
-  const { state, peers } = askedOfFullNeighbours(2, 1);
+  const { state, peers } = askedOfFullNeighbours(2, 2);
   const [first, second] = peers;
   assert.ok(first && second);
   step(state, { kind: 'begun', peer: first, piece: 0 }, 1);
@@ -62,7 +63,7 @@ test('who alone holds pieces is asked for more of them', () => {
   assert.equal(one.asked.length, one.state.limits.solePiecesPerLink);
   const two = askedOfFullNeighbours(2, 40);
   const ofTheSecond = two.asked.filter(({ peer }) => peer === two.peers[1]);
-  assert.equal(ofTheSecond.length, two.state.limits.wishesPerLink);
+  assert.equal(ofTheSecond.length, 1);
 });
 
 test('several neighbours are asked until the lanes are taken, then only those that send', () => {
@@ -79,11 +80,27 @@ test('several neighbours are asked until the lanes are taken, then only those th
   assert.ok(new Set(askedAgain).size >= state.limits.searchWidth, 'a lane is free again');
 });
 
+test('the first piece comes over one lane, and with it all of them are there', () => {
+  const { state, asked } = askedOfFullNeighbours(20, 40, true);
+  const [first] = begunBy(asked, 1);
+  assert.ok(first);
+  step(state, { ...first, kind: 'begun' }, 1);
+  const stillAsked = [...state.links.values()].filter((link) => link.asked.length > 0);
+  assert.deepEqual(
+    stillAsked.map(({ peer }) => peer),
+    [first.peer],
+    'nobody else need send anything',
+  );
+  const effects = step(state, { kind: 'stored', piece: first.piece, from: first.peer }, 2);
+  const peers = effects.flatMap((effect) => (effect.kind === 'request' ? [effect.peer] : []));
+  assert.ok(new Set(peers).size >= state.limits.lanes);
+});
+
 test('a sender that stalls loses its lane, and its piece is asked of one more', () => {
-  const { state, asked } = askedOfFullNeighbours(20, 3);
+  const { state, asked } = askedOfFullNeighbours(20, 4);
   const senders = begunBy(asked, state.limits.lanes);
   for (const { peer, piece } of senders) step(state, { kind: 'begun', peer, piece }, 1);
-  const effects = step(state, { kind: 'tick' }, 10_000);
+  const effects = step(state, { kind: 'tick' }, state.limits.overdueMs + 1);
   for (const { piece } of senders) {
     assert.equal(state.claims.get(piece)?.links.length, 2);
     assert.ok(effects.some((effect) => effect.kind === 'request' && effect.piece === piece));
@@ -91,7 +108,7 @@ test('a sender that stalls loses its lane, and its piece is asked of one more', 
 });
 
 test('a look at the last pieces is asked for once, and again for what begins later', () => {
-  const { state, peers } = askedOfFullNeighbours(3, 2);
+  const { state, peers } = askedOfFullNeighbours(3, 3);
   const [first, second] = peers;
   assert.ok(first && second);
   const { overdueMs } = state.limits;

@@ -100,7 +100,9 @@ function noteSuccess(state: SwarmState, peer: PeerId, piece: number, nowMs: numb
   if (!claim?.senders.includes(link)) return;
   const tookMs = nowMs - claim.begunMs;
   if (tookMs >= overdueAfterMs(state)) noteSlow(state, link, nowMs);
-  state.pieceMs = state.pieceMs === 0 ? tookMs : state.pieceMs * 0.9 + tookMs * 0.1;
+  // The first came alone; the next share the link.
+  if (state.pieceMs === 0) state.pieceMs = tookMs * state.limits.lanes;
+  else state.pieceMs = state.pieceMs * 0.9 + tookMs * 0.1;
 }
 
 /** The piece is not wanted any more; who brought it need not be told. */

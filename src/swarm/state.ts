@@ -199,9 +199,9 @@ export function pieceBytes(state: SwarmState, piece: number): number {
   return state.map.sizeOf(piece);
 }
 
-/** Lanes, near or far, that nobody uses: who sends has one, the stalled left out. */
-export function freeLanes({ active, limits }: SwarmState, isFar: boolean): number {
-  let free = isFar ? limits.farLanes : limits.lanes;
+/** Lanes, near or far, that nobody uses: who sends has one, the stalled left out. The first piece comes over one alone. */
+export function freeLanes({ active, limits, held }: SwarmState, isFar: boolean): number {
+  let free = isFar ? limits.farLanes : held.count === 0 ? 1 : limits.lanes;
   for (const link of active) if (link.isFar === isFar && !link.stalled) free -= 1;
   return free;
 }

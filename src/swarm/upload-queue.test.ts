@@ -99,7 +99,7 @@ test('who is far behind goes before rarer wishes, but not before what nobody has
 
 test('a child during whose serve many others were served gets nothing for being behind', () => {
   const queue = createUploadQueue();
-  ask(queue, 'slow', 1);
+  addWish(queue, wish('slow', 1, { heldCount: 1 }));
   const long = nextOf(queue);
   assert.ok(long);
   ask(queue, 'quick', 2, 3, 4, 5, 6, 7, 8);
@@ -151,11 +151,11 @@ test('the piece goes first that fewest neighbours hold and that was sent least o
 
 test('while pieces were sent to nobody, others are sent again one at a time only', () => {
   const queue = createUploadQueue();
-  for (const peer of ['a', 'b', 'c']) ask(queue, peer, 1);
+  for (const peer of ['a', 'b', 'c']) addWish(queue, wish(peer, 1, { heldCount: 1 }));
   const first = nextOf(queue, [1, 2]);
   assert.ok(first);
   assert.equal(nextOf(queue, [1, 2]), undefined);
-  ask(queue, 'b', 2);
+  addWish(queue, wish('b', 2, { heldCount: 1 }));
   assert.equal(nextOf(queue, [1, 2])?.piece, 2);
   assert.equal(nextOf(queue, [1, 2])?.piece, 1, 'nothing is left to wait for');
   endServe(queue, first, true);
@@ -171,7 +171,7 @@ test('a second copy goes at once where nothing else of its swarm is sent', () =>
   ask(queue, 'c', 1);
   const again = nextOf(queue, [9]);
   assert.equal(again?.peer, 'c', 'another swarm holds nothing up');
-  ask(queue, 'd', 1);
+  addWish(queue, wish('d', 1, { heldCount: 1 }));
   assert.equal(nextOf(queue, [9]), undefined);
   stallServe(queue, again.peer);
   assert.equal(nextOf(queue, [9])?.peer, 'd', 'nor does a child that takes nothing');
@@ -190,13 +190,39 @@ test('a piece whose send was broken off counts as not sent', () => {
 
 test('no more are served at once than the limit says, and each child one at a time', () => {
   const queue = createUploadQueue({ maxActive: 2 });
-  for (const peer of ['a', 'b', 'c']) ask(queue, peer, 1, 2);
+  for (const peer of ['a', 'b', 'c'])
+    for (const piece of [1, 2]) addWish(queue, wish(peer, piece, { heldCount: 1 }));
   const [one, two] = [nextOf(queue), nextOf(queue)];
   assert.ok(one && two);
   assert.notEqual(one.peer, two.peer);
   assert.equal(nextOf(queue), undefined);
   endServe(queue, one, true);
   assert.equal(nextOf(queue)?.peer, 'c');
+});
+
+test('a first piece goes alone, unless its child takes nothing; other swarms go on', () => {
+  const queue = createUploadQueue();
+  const other = 'cd'.repeat(32) as SnapshotId;
+  for (const peer of ['a', 'b', 'c']) ask(queue, peer, 1, 2);
+  const first = nextOf(queue);
+  assert.ok(first);
+  assert.equal(nextOf(queue), undefined);
+  addWish(queue, wish('z', 5, { snapshot: other, heldCount: 1 }));
+  assert.equal(nextOf(queue)?.peer, 'z');
+  stallServe(queue, first.peer);
+  const second = nextOf(queue);
+  assert.ok(second);
+  assert.equal(nextOf(queue), undefined);
+  endServe(queue, second, true);
+  endServe(queue, first, true);
+  const third = nextOf(queue);
+  assert.ok(third);
+  endServe(queue, third, true);
+  assert.deepEqual(
+    [nextOf(queue), nextOf(queue)].map((next) => next !== undefined),
+    [true, true],
+    'all hold something',
+  );
 });
 
 test('a child with too many waiting is told so, others are not', () => {
