@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createContentHasher, GiB } from '../../src/core/index.ts';
 import { cpuSeconds, peakRssMiB } from '../kit/process-cost.ts';
-import { keepWarm } from '../kit/workspace.ts';
+import { WarmReserve } from '../kit/warm-reserve.ts';
 import { boundSeconds } from './bound.ts';
 import type { Network, TrafficCounts } from './network.ts';
 import type { ContenderName, SwarmOptions } from './options.ts';
@@ -80,14 +80,16 @@ const PATIENCE_MORE_SECONDS = 60;
 export async function runRace(name: ContenderName, contender: Contender, bed: TestBed): Promise<Outcome> {
   const { options, folder } = bed;
   await mkdir(folder, { recursive: true });
-  await keepWarm(options.sizeBytes * (options.peers + 2));
   const race = await contender(bed);
+  const reserve = new WarmReserve();
   try {
     await sleep(CALM_MS);
+    await reserve.fill(options.sizeBytes * (options.peers + 2));
     const outcome = await measure(name, race, bed);
     await checkOutputs(name, race, bed);
     return outcome;
   } finally {
+    await reserve.release();
     await race.stop();
     await rm(folder, { recursive: true, force: true });
   }
