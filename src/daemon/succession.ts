@@ -101,7 +101,9 @@ export class Succession {
       isAttended: context.deps.scheduler.connected,
       isDeputy: this.#grant !== undefined || isReader(context),
       leaseEpoch: origin.leaseEpoch,
-      isStarved: state !== undefined && isStarved(state),
+      get isStarved() {
+        return state !== undefined && isStarved(state);
+      },
       lastProgressMs: state?.lastProgressMs ?? 0,
       get held() {
         return offeredPieces(context);
