@@ -64,6 +64,21 @@ test('each piece enters a zone about once', () => {
   assert.ok(result.crossZoneRatio >= 1 && result.crossZoneRatio <= 1.1, `${result.crossZoneRatio}`);
 });
 
+/** Links over which a piece takes 2 s, and 6 s where three are on their way. */
+const SLOW_LINKS = { linkBytesPerSecond: 500_000, originBytesPerSecond: 12_500_000 };
+
+test('on slow links, too, each piece enters a zone about once', () => {
+  const result = simulate({ peers: 30, pieces: 64, zones: 3, ...SLOW_LINKS });
+  assert.ok(result.crossZoneRatio >= 1 && result.crossZoneRatio <= 1.1, `${result.crossZoneRatio}`);
+});
+
+test('many peers have their first pieces soon, whatever a piece takes', () => {
+  for (const links of [{}, SLOW_LINKS]) {
+    const { ratio } = simulate({ peers: 100, pieces: 32, ...links });
+    assert.ok(ratio <= 1.5, `${ratio}, where all at a third of the rate from the start took 1.59 to 1.77`);
+  }
+});
+
 test('a parent that all but stops half way costs little time', () => {
   for (const seed of [1, 2]) {
     const common = { peers: 8, pieces: 512, seed };
