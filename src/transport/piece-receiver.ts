@@ -62,6 +62,9 @@ interface Arriving {
   hashedBytes: number;
 }
 
+/** Nobody waits for the buffer any more. One for all: an abort without a reason makes an error with its stack. */
+const DROPPED = new AnaxError('interrupted', 'the piece is dropped');
+
 /** Little enough that it is still in the processor's cache, and enough that a call costs nothing beside it. */
 const HASH_STEP_BYTES = 128 * KiB;
 
@@ -141,7 +144,7 @@ export class PieceReceiver {
   }
 
   #dropArriving(arriving: Arriving): void {
-    arriving.poolWait.abort();
+    arriving.poolWait.abort(DROPPED);
     if (this.#placed && this.#placed.lease === arriving.lease) this.#placed.dropped = true;
     else arriving.lease?.release();
     arriving.lease = undefined;

@@ -6,7 +6,7 @@
 // waits for it holds no buffer; a request counts as answered when its last chunk is
 // handed to the writer, since the remote may ask for the piece again as soon as it has it.
 
-import { type AnaxError, abortable, assert, KiB, toAnaxError } from '../core/index.ts';
+import { type AnaxError, assert, KiB, toAnaxError } from '../core/index.ts';
 import type { BufferPool, Lease } from './buffer-pool.ts';
 import { PeerReject, type RejectCode, type RejectMessage, violation } from './messages.ts';
 import { type PieceId, pieceKey, pieceOfKey } from './piece-key.ts';
@@ -21,6 +21,9 @@ import type { SpanReader } from './span-reader.ts';
  * it was a window (measured: as many pieces were begun and cancelled as were sent).
  */
 const FIRST_STEP_BYTES = 16 * KiB;
+
+/** Why a piece is not sent after all: one for all, since most pieces that are begun end so, and an error costs its stack. */
+const WITHDRAWN = { cancelled: new PeerReject('cancelled'), closed: new PeerReject('closed') };
 
 /** When to ask again after a `busy` for too many requests. */
 const BUSY_RETRY_MS = 100;
@@ -121,16 +124,16 @@ export class PieceSender {
     }
   }
 
-  #withdraw(key: number, id: PieceId, code: RejectCode): void {
+  #withdraw(key: number, id: PieceId, code: keyof typeof WITHDRAWN): void {
     if (!this.#asked.has(key)) return;
     const job = this.#asked.get(key);
     if (job) {
-      job.stop.abort(new PeerReject(code));
+      job.stop.abort(WITHDRAWN[code]);
       const at = this.#queue.indexOf(job);
-      // Under way: the pump sees the abort between two steps, and rejects.
-      if (at === -1) return;
+      // Under way: the pump sees the abort between two steps, or in a wait, and rejects.
+      if (at === -1) return this.#room?.opened.resolve();
       this.#queue.splice(at, 1);
-      job.failed(new PeerReject(code));
+      job.failed(WITHDRAWN[code]);
     }
     this.#asked.delete(key);
     this.#sendReject(id, code, 0);
@@ -143,7 +146,7 @@ export class PieceSender {
   /** See `PeerLink.sendPiece`. */
   send(item: PieceToSend): Promise<void> {
     const key = pieceKey(item);
-    if (!this.#asked.has(key)) return Promise.reject(new PeerReject('cancelled'));
+    if (!this.#asked.has(key)) return Promise.reject(WITHDRAWN.cancelled);
     assert(!this.#asked.get(key), 'a request is answered once');
     return new Promise((resolve, reject) => {
       const job: Job = {
@@ -224,15 +227,13 @@ export class PieceSender {
     }
   }
 
-  /** Resolves at once or with the pong that opens it. */
+  /** Resolves at once or with the pong that opens it; rejects when the piece is withdrawn. */
   async #waitUntil(isOpen: () => boolean, signal: AbortSignal): Promise<void> {
     if (isOpen()) return;
     this.#room = { isOpen, opened: Promise.withResolvers(), sinceMs: performance.now() };
-    try {
-      await abortable(this.#room.opened.promise, signal);
-    } finally {
-      this.#room = undefined;
-    }
+    await this.#room.opened.promise;
+    this.#room = undefined;
+    signal.throwIfAborted();
   }
 
   #write(frames: Buffer, lease: Lease): Promise<void> {
@@ -253,6 +254,7 @@ export class PieceSender {
   /** The link ended. */
   close(error: AnaxError): void {
     for (const job of this.#asked.values()) job?.stop.abort(error);
+    this.#room?.opened.resolve();
     for (const job of this.#queue.splice(0)) job.failed(error);
     this.#asked.clear();
   }
