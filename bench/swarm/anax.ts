@@ -113,7 +113,7 @@ async function startDaemon(
   host: string,
   hub: Emulator,
 ): Promise<ServiceProcess> {
-  const { network, folder } = bed;
+  const { network, folder, options } = bed;
   const flags = {
     scheduler: `${network.addressOf(CONTROL)}:${SCHEDULER_PORT}`,
     hostname: host,
@@ -121,6 +121,7 @@ async function startDaemon(
     'hf-endpoint': hub.url,
     'cache-dir': join(folder, host, 'cache'),
     socket: join(folder, host, 'anax.sock'),
+    workers: String(options.workers),
   };
   const args = Object.entries(flags).flatMap(([flag, value]) => [`--${flag}`, value]);
   return await startNode(bed, role, host, args);

@@ -17,6 +17,8 @@ export interface SwarmOptions {
   readonly only: readonly ContenderName[];
   /** Whether Anax's seed has the file before the clock starts, as the rivals' seeds do. */
   readonly warmSeed: boolean;
+  /** Anax's `--workers` on each host. */
+  readonly workers: number;
   /** Shares of the delivery, from 0 to 1, at which Anax loses its seed or its scheduler. */
   readonly killSeedAt: number | undefined;
   readonly killSchedulerAt: number | undefined;
@@ -43,6 +45,8 @@ Needs root, and Debian's iproute2; the rivals' packages are installed if missing
   --only <names>           of anax,star,aria2,libtorrent, e.g. anax,aria2 (default all)
   --zones <n>              zones that the peers are spread over (default 1)
   --warm-seed              Anax's seed has the file from the start, as the rivals' seeds have it
+  --workers <n>            threads of each Anax daemon that move pieces (default 0: in the main thread, enough for such
+                           links, and all of them share this machine's cores)
   --kill-seed-at <p>%      kills Anax's seed when the peers have that much on average
   --kill-scheduler-at <p>% the same with the scheduler
   --in-process             Anax alone: peers in few processes on 127.0.x.y, shaped by their own rate limits, beside one
@@ -64,6 +68,7 @@ export function readSwarmOptions(): SwarmOptions {
     only: { ...text, default: CONTENDERS.join(',') },
     zones: { ...text, default: '1' },
     'warm-seed': flag,
+    workers: { ...text, default: '0' },
     'kill-seed-at': text,
     'kill-scheduler-at': text,
     'in-process': flag,
@@ -92,6 +97,7 @@ export function toOptions(given: Values): SwarmOptions {
     zones: countOf(values, 'zones', { min: 1, max: 16 }),
     only: contendersOf(values),
     warmSeed: values['warm-seed'] === true,
+    workers: countOf(values, 'workers', { min: 0, max: 2 }),
     killSeedAt: shareOf(values, 'kill-seed-at'),
     killSchedulerAt: shareOf(values, 'kill-scheduler-at'),
     inProcess,

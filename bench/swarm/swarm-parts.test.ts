@@ -13,7 +13,7 @@ import type { Outcome } from './race.ts';
 import { swarmObject, swarmPlot, swarmTable } from './report.ts';
 import { infoHash } from './torrent.ts';
 
-const DEFAULTS = { runs: '3', only: 'anax,star,aria2,libtorrent', zones: '1' };
+const DEFAULTS = { runs: '3', only: 'anax,star,aria2,libtorrent', zones: '1', workers: '0' };
 
 test('the bound is that of Mundinger, Weber and Weiss', () => {
   const delivery = { sizeBytes: 128 * MiB, bitsPerSecond: 100e6 };
@@ -76,7 +76,7 @@ test('addresses tell the zone and differ', () => {
 test('a bucket takes what TCP hands down at once, also on slow links', () => {
   const burst = (bits: number): number => Number(/burst (\d+)b/u.exec(shaping(bits).join(' '))?.[1]);
   assert.equal(burst(1e6), 32_768);
-  assert.equal(burst(100e6), 50_000);
+  assert.equal(burst(100e6), 125_000);
 });
 
 test('options are read, and wrong ones explained', () => {
