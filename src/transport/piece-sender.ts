@@ -64,6 +64,7 @@ export class PieceSender {
   #pumping = false;
   /** The write of the step before, of whatever piece. Never rejects. */
   #lastWrite: Promise<void> = Promise.resolve();
+  #isWriting = false;
   readonly #window = new SendWindow();
   /** Somebody waits for the window since then, or since the last pong. */
   #room: Room | undefined;
@@ -193,25 +194,31 @@ export class PieceSender {
     }
   }
 
-  /** `isFirst` where nothing was sent right before: then the piece begins with a small step. */
+  /**
+   * `isFirst` where nothing was sent right before: then the piece begins with a small step. Waits only for what is not
+   * there: each wait is a turn of the event loop's queue, and most steps need none.
+   */
   async #transmit({ item, stop, done, failed }: Job, isFirst: boolean): Promise<void> {
     const { gate, pool, spans } = this.#options;
     for (let offset = 0; offset < item.sizeBytes; ) {
       const isTrial = isFirst && offset === 0;
-      if (isFirst && offset === FIRST_STEP_BYTES)
+      if (isFirst && offset === FIRST_STEP_BYTES && !this.#window.isEmpty)
         await this.#waitUntil(() => this.#window.isEmpty, stop.signal);
-      await this.#waitUntil(() => this.#window.hasRoom, stop.signal);
+      if (!this.#window.hasRoom) await this.#waitUntil(() => this.#window.hasRoom, stop.signal);
       const wanted = isTrial ? FIRST_STEP_BYTES : this.#window.stepBytes;
       const mostBytes = gate.stepBytes(Math.min(MAX_STEP_BYTES, wanted));
       const stepBytes = Math.min(mostBytes, item.sizeBytes - offset);
-      await gate.pass(stepBytes, stop.signal);
+      const turn = gate.pass(stepBytes, stop.signal);
+      if (turn) await turn;
       // Reading ahead is for times of plenty: a remote that takes nothing must not hold more than it needs.
       if (pool.isScarce) await this.#lastWrite;
-      const lease = await pool.acquire(stepBufferBytes(stepBytes), stop.signal);
+      const bufferBytes = stepBufferBytes(stepBytes);
+      const lease = pool.tryAcquire(bufferBytes) ?? (await pool.acquire(bufferBytes, stop.signal));
       let frames: Buffer;
       try {
-        frames = await readStep(item, offset, stepBytes, lease.bytes, spans);
-        await this.#lastWrite;
+        const reading = readStep(item, offset, stepBytes, lease.bytes, spans);
+        frames = reading instanceof Promise ? await reading : reading;
+        if (this.#isWriting) await this.#lastWrite;
         stop.signal.throwIfAborted();
         const nowMs = performance.now();
         const token = isTrial ? this.#window.probed(stepBytes, nowMs) : this.#window.wrote(stepBytes, nowMs);
@@ -227,9 +234,8 @@ export class PieceSender {
     }
   }
 
-  /** Resolves at once or with the pong that opens it; rejects when the piece is withdrawn. */
+  /** Resolves with the pong that opens it; rejects when the piece is withdrawn. */
   async #waitUntil(isOpen: () => boolean, signal: AbortSignal): Promise<void> {
-    if (isOpen()) return;
     this.#room = { isOpen, opened: Promise.withResolvers(), sinceMs: performance.now() };
     await this.#room.opened.promise;
     this.#room = undefined;
@@ -237,8 +243,13 @@ export class PieceSender {
   }
 
   #write(frames: Buffer, lease: Lease): Promise<void> {
-    const write = this.#options.bulk(frames).finally(() => lease.release());
-    this.#lastWrite = write.catch(() => undefined);
+    const write = this.#options.bulk(frames);
+    const over = (): void => {
+      this.#isWriting = false;
+      lease.release();
+    };
+    this.#isWriting = true;
+    this.#lastWrite = write.then(over, over);
     return write;
   }
 

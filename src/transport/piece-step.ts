@@ -43,20 +43,24 @@ export function stepBufferBytes(stepBytes: number): number {
 }
 
 /**
- * Reads a piece's bytes from `offset` on into `buffer`, and returns the part of it that is their frames. Behind it is
- * room for `addPing`.
+ * Reads a piece's bytes from `offset` on into `buffer`, and returns the part of it that is their frames, at once where
+ * the bytes are. Behind it is room for `addPing`.
  */
-export async function readStep(
+export function readStep(
   item: PieceToSend,
   offset: number,
   stepBytes: number,
   buffer: Buffer,
   spans: SpanReader,
-): Promise<Buffer> {
+): Buffer | Promise<Buffer> {
   const payload = buffer.subarray(HEADS_BYTES, HEADS_BYTES + stepBytes);
+  const reading = item.span ? spans.read(item.span, offset, payload) : item.read(offset, payload);
+  if (!reading) return frameStep(item, offset, stepBytes, buffer);
+  return reading.then(() => frameStep(item, offset, stepBytes, buffer));
+}
+
+function frameStep(item: PieceToSend, offset: number, stepBytes: number, buffer: Buffer): Buffer {
   const { channel, piece, sizeBytes, proof } = item;
-  if (item.span) await spans.read(item.span, offset, payload);
-  else await item.read(offset, payload);
   if (item.span?.mark && offset + stepBytes === sizeBytes) checkMark(item.span.fd, item.span.mark);
   const chunkAt = HEADS_BYTES - CHUNK_HEAD_BYTES;
   writeChunkHead(buffer.subarray(chunkAt, HEADS_BYTES), channel, piece, stepBytes);

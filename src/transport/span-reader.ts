@@ -15,14 +15,18 @@ const SMALL_BYTES = 256 * KiB;
 export class SpanReader {
   readonly #pace = new DiskPace();
 
-  /** Fills `target` with the span's bytes from `offset` on. Throws `disk_io`, and `piece_corrupt` where the file ends before. */
-  async read({ fd, offsetBytes }: FileSpan, offset: number, target: Buffer): Promise<void> {
-    for (let done = 0; done < target.length; ) {
-      const left = target.length - done;
-      const at = offsetBytes + offset + done;
-      const bytes = this.#isInline(left)
-        ? this.#readHere(fd, target, done, left, at)
-        : await readByPool(fd, target, done, left, at);
+  /**
+   * Fills `target` with the span's bytes from `offset` on; `undefined` where it is filled already. Throws or rejects with
+   * `disk_io`, and `piece_corrupt` where the file ends before.
+   */
+  read(span: FileSpan, offset: number, target: Buffer): Promise<void> | undefined {
+    const bytes = this.#isInline(target.length) ? this.#readHere(...readOf(span, offset, target, 0)) : 0;
+    return bytes === target.length ? undefined : this.#readRest(span, offset, target, bytes);
+  }
+
+  async #readRest(span: FileSpan, offset: number, target: Buffer, already: number): Promise<void> {
+    for (let done = already; done < target.length; ) {
+      const bytes = await readByPool(...readOf(span, offset, target, done));
       if (bytes === 0) throw new AnaxError('piece_corrupt', 'the file is shorter than its blob');
       done += bytes;
     }
@@ -45,6 +49,10 @@ export class SpanReader {
 }
 
 type Read = [fd: number, target: Buffer, from: number, length: number, at: number];
+
+function readOf({ fd, offsetBytes }: FileSpan, offset: number, target: Buffer, done: number): Read {
+  return [fd, target, done, target.length - done, offsetBytes + offset + done];
+}
 
 async function readByPool(...read: Read): Promise<number> {
   try {
