@@ -5,8 +5,8 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadConfig } from '../../src/config/index.ts';
 import { type RunningDaemon, startDaemon } from '../../src/daemon/index.ts';
-import { connectControl } from '../../src/rpc/index.ts';
 import { createLogger } from '../../src/telemetry/index.ts';
+import { downloadThrough } from './control-download.ts';
 import type { FromPeers, PeerPlan, PeersPlan, ToPeers } from './in-process-messages.ts';
 
 const PORT = '7411';
@@ -48,24 +48,11 @@ function socketOf(folder: string): string {
 }
 
 async function download({ name, folder }: PeerPlan, url: string): Promise<void> {
-  const control = connectControl(socketOf(folder));
-  const request = {
-    url,
-    outputPath: join(folder, 'out'),
-    include: [],
-    exclude: [],
-    overwrite: false,
-    dryRun: false,
-  };
   try {
-    for await (const event of control.download(request, new AbortController().signal)) {
-      if (event.kind === 'file_failed') tell({ kind: 'failed', peer: name, error: event.error.message });
-    }
+    await downloadThrough({ socket: socketOf(folder), url, outputPath: join(folder, 'out') });
     tell({ kind: 'done', peer: name, url });
   } catch (error) {
     tell({ kind: 'failed', peer: name, error: String(error) });
-  } finally {
-    await control.close();
   }
 }
 

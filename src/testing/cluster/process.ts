@@ -11,8 +11,6 @@ export interface NodeLaunch {
   readonly within?: readonly string[];
   /** Further flags of Node. */
   readonly nodeArgs?: readonly string[];
-  /** Gives it one more pipe, as file descriptor 3, both ways. */
-  readonly extraPipe?: boolean;
 }
 
 export interface StartOptions extends NodeLaunch {
@@ -81,12 +79,12 @@ const NODE_FLAGS = ['--disable-warning=ExperimentalWarning', '--max-semi-space-s
 export function spawnNode(
   script: string,
   args: readonly string[],
-  { env = {}, within = [], nodeArgs = [], extraPipe = false }: NodeLaunch = {},
+  { env = {}, within = [], nodeArgs = [] }: NodeLaunch = {},
 ): ChildProcess {
   const command = [...within, process.execPath, ...NODE_FLAGS, ...nodeArgs, script, ...args];
   return spawn(command[0] ?? '', command.slice(1), {
     env: { ...cleanEnvironment(), ...env },
-    stdio: ['ignore', 'pipe', 'pipe', ...(extraPipe ? ['pipe' as const] : [])],
+    stdio: ['ignore', 'pipe', 'pipe'],
   });
 }
 
