@@ -8,6 +8,7 @@ import { createIdentity, MiB, silentLogger } from '../../src/core/index.ts';
 import { Uploads } from '../../src/daemon/uploads.ts';
 import { type DataLink, DataPlane } from '../../src/dataplane/index.ts';
 import { loadPieceHash } from '../../src/hashing/index.ts';
+import { steadyClock } from '../../src/system/index.ts';
 import { makeTestCertificate, writeCertificate } from '../../src/testing/certificates/index.ts';
 import { ByteRate, PeerTls, type TlsFiles } from '../../src/transport/index.ts';
 import { rounded, spreadOf, spreadText, tableText } from '../kit/figures.ts';
@@ -72,7 +73,7 @@ interface Served {
 /** A parent that serves as a daemon does, and its children in another process. */
 class Scene {
   readonly #plane: DataPlane;
-  readonly #uploads = new Uploads(silentLogger);
+  readonly #uploads = new Uploads(silentLogger, steadyClock);
   readonly #child: ChildProcess = fork(CHILDREN);
   readonly #tls: PeerTls | undefined;
   /** A file of any size. */
@@ -125,7 +126,7 @@ class Scene {
         } else if (kind === 'request') {
           const sizeBytes = piece < FIRST_LARGE_PIECE ? options.sizeBytes : LARGE_PIECE_BYTES;
           const source = { sizeBytes, proof, span, onDamage: () => undefined };
-          const demand = { heldCount: 0, view: { rarity: () => 1, hasUnsent: () => false } };
+          const demand = { heldCount: 1, view: { rarity: () => 1, hasUnsent: () => false } };
           this.#uploads.ask({ ...demand, peer, channel, snapshot: SNAPSHOT, piece, sizeBytes, link, source });
         }
       },

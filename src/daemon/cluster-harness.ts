@@ -104,7 +104,7 @@ export async function startHost(
   const rejoin = () => late.sessions?.joinFacts() ?? [];
   const scheduler = connectScheduler({ ...common, url: schedulerUrl, self, rejoin });
   const sources = new Map(repositories.map(({ source, snapshot }) => [snapshot.id, source]));
-  const uploads = new Uploads(silentLogger);
+  const uploads = new Uploads(silentLogger, clock);
   const turns = new Turns<Digest>();
   const borrowSlots = new Slots(16);
   const held = new HeldBlobs({

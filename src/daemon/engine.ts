@@ -172,7 +172,7 @@ export class Engine implements ControlApi {
     this.#startedMs = deps.clock.now();
     this.#self = { ...options.self, port };
     this.#budgets = new OriginBudgets(deps.clock);
-    this.#uploads = new Uploads(deps.logger);
+    this.#uploads = new Uploads(deps.logger, deps.clock);
     this.#scheduler = deps.schedulerFor(this.#self, () => this.joinFacts());
     this.#sessions = new Sessions({
       deps: (snapshot) => this.#sessionDeps(snapshot),

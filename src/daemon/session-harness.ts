@@ -57,7 +57,7 @@ export async function hostOf(
       links,
       scheduler,
       hash: testPieceHash,
-      uploads: new Uploads(logger),
+      uploads: new Uploads(logger, systemClock),
       limits: {},
       pace: async () => undefined,
       budget: new OriginBudget(systemClock),

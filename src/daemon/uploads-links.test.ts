@@ -14,6 +14,7 @@ import {
 } from '../core/index.ts';
 import { type DataLink, DataPlane } from '../dataplane/index.ts';
 import { loadPieceHash } from '../hashing/index.ts';
+import { steadyClock } from '../system/index.ts';
 import { borrowFile } from '../testing/memory-store/index.ts';
 import { ByteRate, nowNs, PeerTransport } from '../transport/index.ts';
 import { Uploads } from './uploads.ts';
@@ -26,7 +27,7 @@ const LARGE_BYTES = 16 * MiB;
 const SMALL_BYTES = 64 * KiB;
 
 class Parent {
-  readonly uploads = new Uploads(silentLogger);
+  readonly uploads = new Uploads(silentLogger, steadyClock);
   readonly identity = createIdentity();
   readonly #file = borrowFile();
   readonly plane: DataPlane;
@@ -65,7 +66,7 @@ class Parent {
         const sizeBytes = piece === PIECES - 1 ? LARGE_BYTES : SMALL_BYTES;
         const place = { fd: this.#file.fd, offsetBytes: piece * SMALL_BYTES, release: () => undefined };
         const source = { sizeBytes, proof: PROOF, span: () => place, onDamage: () => undefined };
-        const demand = { heldCount: 0, view: { rarity: () => 1, hasUnsent: () => false } };
+        const demand = { heldCount: 1, view: { rarity: () => 1, hasUnsent: () => false } };
         this.uploads.ask({ ...demand, peer, channel, snapshot: SNAPSHOT, piece, sizeBytes, link, source });
       },
       onCall: async () => new Uint8Array(),

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { AnaxError, type PeerId, type PieceSpan, type SnapshotId, silentLogger } from '../core/index.ts';
 import type { DataLink, PieceToServe } from '../dataplane/index.ts';
+import { steadyClock } from '../system/index.ts';
 import type { OutgoingMessage } from '../transport/index.ts';
 import { Uploads } from './uploads.ts';
 
@@ -46,7 +47,7 @@ function ask(
     snapshot: SNAPSHOT,
     piece,
     sizeBytes: 10,
-    heldCount: 0,
+    heldCount: 1,
     view: { rarity: () => 1, hasUnsent: () => false },
     link: link as unknown as DataLink,
     source: { sizeBytes: 10, proof: PROOF, span, onDamage: () => void (places.damaged += 1) },
@@ -58,7 +59,7 @@ async function settle(): Promise<void> {
 }
 
 test('three children are served at once, each one piece at a time, and others when some are done', async () => {
-  const uploads = new Uploads(silentLogger);
+  const uploads = new Uploads(silentLogger, steadyClock);
   const links = Array.from({ length: 4 }, () => new FakeLink());
   for (const [at, link] of links.entries())
     for (const piece of [1, 2]) ask(uploads, link, `peer-${at}`, piece);
@@ -78,7 +79,7 @@ test('three children are served at once, each one piece at a time, and others wh
 });
 
 test('a child that takes nothing leaves its place to others, and gets nothing more until it took what it has', async () => {
-  const uploads = new Uploads(silentLogger);
+  const uploads = new Uploads(silentLogger, steadyClock);
   const links = Array.from({ length: 4 }, () => new FakeLink());
   for (const [at, link] of links.entries())
     for (const piece of [1, 2]) ask(uploads, link, `peer-${at}`, piece);
@@ -98,7 +99,7 @@ test('a child that takes nothing leaves its place to others, and gets nothing mo
 });
 
 test('a send that fails counts nothing and makes room', async () => {
-  const uploads = new Uploads(silentLogger);
+  const uploads = new Uploads(silentLogger, steadyClock);
   const link = new FakeLink();
   ask(uploads, link, 'a', 1);
   ask(uploads, link, 'a', 2);
@@ -110,7 +111,7 @@ test('a send that fails counts nothing and makes room', async () => {
 });
 
 test('beyond what may wait a child is told that the host is busy', async () => {
-  const uploads = new Uploads(silentLogger);
+  const uploads = new Uploads(silentLogger, steadyClock);
   const link = new FakeLink();
   for (let piece = 0; piece < 66; piece += 1) ask(uploads, link, 'a', piece);
   await settle();
@@ -119,7 +120,7 @@ test('beyond what may wait a child is told that the host is busy', async () => {
 });
 
 test('what was taken back, or asked by a child that left, is not sent', async () => {
-  const uploads = new Uploads(silentLogger);
+  const uploads = new Uploads(silentLogger, steadyClock);
   const [one, other] = [new FakeLink(), new FakeLink()];
   for (const piece of [1, 2, 3]) ask(uploads, one, 'a', piece);
   for (const piece of [4, 5]) ask(uploads, other, 'b', piece);
@@ -138,7 +139,7 @@ test('what was taken back, or asked by a child that left, is not sent', async ()
 
 test('a place is given back after a send, whatever became of it, and damage is told', async () => {
   Object.assign(places, { lent: 0, released: 0, damaged: 0 });
-  const uploads = new Uploads(silentLogger);
+  const uploads = new Uploads(silentLogger, steadyClock);
   const link = new FakeLink();
   for (const piece of [1, 2, 3]) ask(uploads, link, 'a', piece);
   await settle();
@@ -154,7 +155,7 @@ test('a place is given back after a send, whatever became of it, and damage is t
 });
 
 test('a piece that is not held any more when its turn comes is refused', async () => {
-  const uploads = new Uploads(silentLogger);
+  const uploads = new Uploads(silentLogger, steadyClock);
   const link = new FakeLink();
   ask(uploads, link, 'a', 1, () => {
     throw new AnaxError('blob_not_found');

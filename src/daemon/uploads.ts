@@ -1,6 +1,7 @@
 // What this host gives to others: carries out the upload queue's decisions over the links.
 
 import {
+  type Clock,
   hasCode,
   type Logger,
   type PeerId,
@@ -20,6 +21,7 @@ import {
   type UploadQueue,
   type Wish,
   type WishView,
+  waitsUntilMs,
 } from '../swarm/index.ts';
 
 /** A held piece that may be given on. */
@@ -55,10 +57,13 @@ const BUSY_RETRY_MS = 250;
 export class Uploads {
   readonly #queue: UploadQueue = createUploadQueue();
   readonly #logger: Logger;
+  readonly #clock: Clock;
+  #wakeUp: NodeJS.Timeout | undefined;
   bytesSent = 0;
 
-  constructor(logger: Logger) {
+  constructor(logger: Logger, clock: Clock) {
     this.#logger = logger;
+    this.#clock = clock;
   }
 
   ask(wish: Asked): void {
@@ -79,11 +84,19 @@ export class Uploads {
   }
 
   #pump(): void {
-    for (;;) {
-      const wish = nextWish(this.#queue, VIEW);
-      if (!wish) return;
+    const nowMs = this.#clock.now();
+    for (let wish = nextWish(this.#queue, VIEW, nowMs); wish; wish = nextWish(this.#queue, VIEW, nowMs)) {
       void this.#serve(wish as Asked);
     }
+    const untilMs = waitsUntilMs(this.#queue);
+    if (untilMs === undefined || this.#wakeUp) return;
+    this.#wakeUp = setTimeout(() => this.#wake(), Math.max(1, Math.ceil(untilMs - nowMs)));
+    this.#wakeUp.unref();
+  }
+
+  #wake(): void {
+    this.#wakeUp = undefined;
+    this.#pump();
   }
 
   async #serve(wish: Asked): Promise<void> {
@@ -97,7 +110,7 @@ export class Uploads {
       if (hasCode(error, 'piece_corrupt')) source.onDamage();
       this.#logger.debug('piece not sent', { peer, piece, code: toAnaxError(error).code });
     } finally {
-      endServe(this.#queue, wish, isSent);
+      endServe(this.#queue, wish, isSent, this.#clock.now());
       this.#pump();
     }
   }

@@ -10,6 +10,7 @@ import {
   rarityFor,
   removeChild,
   removeWish,
+  waitsUntilMs,
 } from '../swarm/index.ts';
 import type { Channel } from './exchange.ts';
 import type { Transfer } from './flows.ts';
@@ -39,6 +40,8 @@ export class Uploads {
   readonly #queue: UploadQueue;
   readonly #view: WishView;
   readonly #running = new Set<Serve>();
+  #isWakeUpSet = false;
+  #isStopped = false;
 
   constructor(world: World, host: SimHost) {
     this.#world = world;
@@ -75,7 +78,13 @@ export class Uploads {
     }
   }
 
+  #wake(): void {
+    this.#isWakeUpSet = false;
+    if (!this.#isStopped) this.#pump();
+  }
+
   stop(): void {
+    this.#isStopped = true;
     for (const { transfer, asked } of this.#running) {
       this.#world.flows.stop(transfer);
       asked.via.link.transfers.delete(transfer);
@@ -84,10 +93,16 @@ export class Uploads {
   }
 
   #pump(): void {
+    const { agenda } = this.#world;
     for (;;) {
-      const wish = nextWish(this.#queue, this.#view);
+      const wish = nextWish(this.#queue, this.#view, agenda.nowMs);
       if (!wish) break;
       this.#serve(wish as Asked);
+    }
+    const untilMs = waitsUntilMs(this.#queue);
+    if (untilMs !== undefined && !this.#isWakeUpSet) {
+      this.#isWakeUpSet = true;
+      agenda.after(Math.max(1, Math.ceil(untilMs - agenda.nowMs)), () => this.#wake());
     }
     this.#world.checks.uploading(this.#running.size, this.#queue.limits.maxActive);
   }
@@ -122,7 +137,7 @@ export class Uploads {
   #end(serve: Serve, isSent: boolean): void {
     this.#running.delete(serve);
     serve.asked.via.link.transfers.delete(serve.transfer);
-    endServe(this.#queue, serve.asked, isSent);
+    endServe(this.#queue, serve.asked, isSent, this.#world.agenda.nowMs);
     this.#pump();
   }
 }

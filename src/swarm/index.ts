@@ -40,4 +40,5 @@ export {
   type UploadQueue,
   type Wish,
   type WishView,
+  waitsUntilMs,
 } from './upload-queue.ts';

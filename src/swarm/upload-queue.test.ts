@@ -13,6 +13,7 @@ import {
   type UploadQueue,
   type Wish,
   type WishView,
+  waitsUntilMs,
 } from './upload-queue.ts';
 
 const SNAPSHOT = 'ab'.repeat(32) as SnapshotId;
@@ -36,9 +37,9 @@ function ask(queue: UploadQueue, peer: string, ...pieces: number[]): void {
 /** Serves one after another until nothing waits; who was served with what. */
 function serveAll(queue: UploadQueue, copies: readonly number[] = []): string[] {
   const served: string[] = [];
-  for (let next = nextWish(queue, view(copies)); next; next = nextWish(queue, view(copies))) {
+  for (let next = nextWish(queue, view(copies), 0); next; next = nextWish(queue, view(copies), 0)) {
     served.push(`${next.peer}${next.piece}`);
-    endServe(queue, next, true);
+    endServe(queue, next, true, 0);
   }
   return served;
 }
@@ -51,8 +52,8 @@ function view(copies: readonly number[] = [], unsent: readonly number[] = []): W
   };
 }
 
-function nextOf(queue: UploadQueue, unsent: readonly number[] = []): Wish | undefined {
-  return nextWish(queue, view([], unsent));
+function nextOf(queue: UploadQueue, unsent: readonly number[] = [], nowMs = 0): Wish | undefined {
+  return nextWish(queue, view([], unsent), nowMs);
 }
 
 test('children take turns, whoever asked first or for more', () => {
@@ -79,9 +80,9 @@ test('of pieces that nobody has, who has most of them to itself gets the next af
   for (const piece of [4, 5, 6, 7]) addWish(queue, wish('quick', piece, { heldCount: 9 }));
   const copies: number[] = [];
   const served: string[] = [];
-  for (let next = nextWish(queue, view(copies)); next; next = nextWish(queue, view(copies))) {
+  for (let next = nextWish(queue, view(copies), 0); next; next = nextWish(queue, view(copies), 0)) {
     served.push(`${next.peer}${next.piece}`);
-    endServe(queue, next, true);
+    endServe(queue, next, true, 0);
     // What the quick one gets is with another soon.
     copies[next.piece] = next.peer === 'quick' ? 2 : 1;
   }
@@ -104,7 +105,7 @@ test('a child during whose serve many others were served gets nothing for being 
   assert.ok(long);
   ask(queue, 'quick', 2, 3, 4, 5, 6, 7, 8);
   serveAll(queue);
-  endServe(queue, long, true);
+  endServe(queue, long, true, 0);
   addWish(queue, wish('slow', 9, { heldCount: 1 }));
   addWish(queue, wish('ahead', 10, { heldCount: 90 }));
   const copies: number[] = [];
@@ -117,7 +118,7 @@ test('what did not reach a child does not count against it', () => {
   ask(queue, 'a', 1);
   const broken = nextOf(queue);
   assert.ok(broken);
-  endServe(queue, broken, false);
+  endServe(queue, broken, false, 0);
   ask(queue, 'a', 2);
   addWish(queue, wish('b', 3, { heldCount: 1 }));
   assert.equal(nextOf(queue)?.peer, 'a');
@@ -141,10 +142,10 @@ test('the piece goes first that fewest neighbours hold and that was sent least o
   const copies = [0, 0, 2, 1];
   const served = [];
   for (let left = 3; left > 0; left -= 1) {
-    const next = nextWish(queue, view(copies));
+    const next = nextWish(queue, view(copies), 0);
     assert.ok(next);
     served.push(next.piece);
-    endServe(queue, next, true);
+    endServe(queue, next, true, 0);
   }
   assert.deepEqual(served, [3, 2, 1]);
 });
@@ -158,7 +159,7 @@ test('while pieces were sent to nobody, others are sent again one at a time only
   addWish(queue, wish('b', 2, { heldCount: 1 }));
   assert.equal(nextOf(queue, [1, 2])?.piece, 2);
   assert.equal(nextOf(queue, [1, 2])?.piece, 1, 'nothing is left to wait for');
-  endServe(queue, first, true);
+  endServe(queue, first, true, 0);
 });
 
 test('a second copy goes at once where nothing else of its swarm is sent', () => {
@@ -182,7 +183,7 @@ test('a piece whose send was broken off counts as not sent', () => {
   ask(queue, 'a', 1);
   const broken = nextOf(queue);
   assert.ok(broken);
-  endServe(queue, broken, false);
+  endServe(queue, broken, false, 0);
   ask(queue, 'b', 2, 1);
   ask(queue, 'c', 2);
   assert.deepEqual(serveAll(queue), ['b2', 'b1', 'c2']);
@@ -196,7 +197,7 @@ test('no more are served at once than the limit says, and each child one at a ti
   assert.ok(one && two);
   assert.notEqual(one.peer, two.peer);
   assert.equal(nextOf(queue), undefined);
-  endServe(queue, one, true);
+  endServe(queue, one, true, 0);
   assert.equal(nextOf(queue)?.peer, 'c');
 });
 
@@ -213,16 +214,35 @@ test('a first piece goes alone, unless its child takes nothing; other swarms go 
   const second = nextOf(queue);
   assert.ok(second);
   assert.equal(nextOf(queue), undefined);
-  endServe(queue, second, true);
-  endServe(queue, first, true);
+  endServe(queue, second, true, 0);
+  endServe(queue, first, true, 0);
   const third = nextOf(queue);
   assert.ok(third);
-  endServe(queue, third, true);
+  endServe(queue, third, true, 0);
   assert.deepEqual(
     [nextOf(queue), nextOf(queue)].map((next) => next !== undefined),
     [true, true],
     'all hold something',
   );
+});
+
+test('a first piece that takes too long is alone no more', () => {
+  const queue = createUploadQueue();
+  for (const peer of ['slow', 'b', 'c']) ask(queue, peer, 1, 2);
+  const slow = nextOf(queue);
+  assert.ok(slow);
+  const untilMs = waitsUntilMs(queue);
+  assert.ok(untilMs !== undefined && untilMs > 0);
+  assert.equal(nextOf(queue, [], untilMs - 1), undefined);
+  const second = nextOf(queue, [], untilMs);
+  assert.ok(second);
+  assert.equal(nextOf(queue, [], untilMs), undefined, 'the second is a first piece, too');
+  endServe(queue, second, true, untilMs + 100);
+  const third = nextOf(queue, [], untilMs + 100);
+  assert.ok(third);
+  assert.equal(waitsUntilMs(queue), untilMs + 200, 'what a serve took is what the next may take alone');
+  removeChild(queue, second.peer);
+  assert.equal(waitsUntilMs(queue), undefined, 'nobody waits');
 });
 
 test('a child with too many waiting is told so, others are not', () => {
@@ -249,7 +269,7 @@ test('a child that comes back while its old serve still runs is not served twice
   removeChild(queue, 'a' as PeerId);
   ask(queue, 'a', 2, 3);
   assert.equal(nextOf(queue), undefined);
-  endServe(queue, first, true);
+  endServe(queue, first, true, 0);
   assert.deepEqual(serveAll(queue), ['a2', 'a3']);
 });
 
@@ -283,7 +303,7 @@ test('whatever happens in whatever order: limits hold, nobody is served twice at
     };
     const end = (at: number): void => {
       const [ended] = active.splice(at % Math.max(1, active.length), 1);
-      if (ended) endServe(queue, ended, at % 3 > 0);
+      if (ended) endServe(queue, ended, at % 3 > 0, 0);
     };
     for (const step of commands) {
       if (step.kind === 'next') next();

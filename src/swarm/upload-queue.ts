@@ -36,10 +36,9 @@ interface ChildState {
   readonly entrusted: Wish[];
   /** What it is served. */
   serving: Wish | undefined;
-  /** How many serves had ended when that began. */
+  /** How many serves had ended when that began, and when that was. */
   begunAt: number;
-  /** It held nothing of the swarm then. */
-  isBeginner: boolean;
+  begunMs: number;
   /** Of its last serve; see `SLOW_TURNS`. */
   isSlow: boolean;
   /** It takes nothing of that, and its place went to others. */
@@ -60,8 +59,6 @@ interface SwarmSends {
   bytes: number;
   /** Children that are served. */
   active: number;
-  /** Those of them that held nothing of it when their serve began. */
-  beginners: number;
   /** How often each piece was sent, up to 255; grows with the pieces asked for. */
   counts: Uint8Array;
 }
@@ -71,11 +68,15 @@ export interface UploadQueue {
   readonly children: Map<PeerId, ChildState>;
   /** Children that may be served: not being served, with wishes. */
   readonly waiting: Set<ChildState>;
+  /** By swarm: the serve that nothing else of it goes beside, and for how long. */
+  readonly alone: Map<SnapshotId, { readonly wish: Wish; readonly untilMs: number }>;
   /** In order of their first send. */
   readonly swarms: Map<SnapshotId, SwarmSends>;
   active: number;
   /** Serves that have ended. */
   ended: number;
+  /** What a serve took lately; 0 before the first has ended. */
+  serveMs: number;
 }
 
 /** A piece that was sent counts as if so many neighbours more had it. */
@@ -90,6 +91,10 @@ const FAR_BEHIND = 48;
 /** A child is slow when for each place so many other serves ended during its last one. */
 const SLOW_TURNS = 2;
 
+/** How long a first piece may keep the link to itself before it is known what a serve takes, and the least after that. */
+const FIRST_ALONE_MS = 2_000;
+const MIN_ALONE_MS = 50;
+
 /** Pieces that a child may have to itself and still be told from others. */
 const MAX_ENTRUSTED = 16;
 
@@ -101,9 +106,11 @@ export function createUploadQueue(limits: Partial<UploadLimits> = {}): UploadQue
     limits: { ...DEFAULT_UPLOAD_LIMITS, ...limits },
     children: new Map(),
     waiting: new Set(),
+    alone: new Map(),
     swarms: new Map(),
     active: 0,
     ended: 0,
+    serveMs: 0,
   };
 }
 
@@ -127,7 +134,7 @@ function createChild(): ChildState {
     entrusted: [],
     serving: undefined,
     begunAt: 0,
-    isBeginner: false,
+    begunMs: 0,
     isSlow: false,
     isStalled: false,
     left: false,
@@ -153,14 +160,14 @@ function takeWish(queue: UploadQueue, child: ChildState, at: number): void {
 }
 
 /** The next wish to serve, if a place is free. The caller serves it and then calls `endServe`. */
-export function nextWish(queue: UploadQueue, view: WishView): Wish | undefined {
+export function nextWish(queue: UploadQueue, view: WishView, nowMs: number): Wish | undefined {
   if (queue.active >= queue.limits.maxActive || queue.waiting.size === 0) return undefined;
   let best: Candidate | undefined;
   for (const child of queue.waiting) {
     for (const [at, wish] of child.wishes.entries()) {
       const candidate = rate(queue, child, wish, at, view);
       if (best && !isBefore(candidate, best)) continue;
-      if (!mustWait(queue, wish, view)) best = candidate;
+      if (!mustWait(queue, wish, view, nowMs)) best = candidate;
     }
   }
   if (!best) return undefined;
@@ -169,23 +176,42 @@ export function nextWish(queue: UploadQueue, view: WishView): Wish | undefined {
   queue.waiting.delete(child);
   child.serving = wish;
   child.begunAt = queue.ended;
-  child.isBeginner = best.held === 0;
+  child.begunMs = nowMs;
   if (best.rarity === 0) entrust(child, wish);
   child.served.set(wish.snapshot, (child.served.get(wish.snapshot) ?? 0) + 1);
   queue.active += 1;
-  noteSent(queue, wish, child.isBeginner);
+  if (best.held === 0) queue.alone.set(wish.snapshot, { wish, untilMs: nowMs + aloneMs(queue) });
+  noteSent(queue, wish);
   return wish;
 }
 
+/** Alone a piece takes a third of what it takes beside two others; a child that needs more than all of it is slow. */
+function aloneMs({ serveMs }: UploadQueue): number {
+  return serveMs === 0 ? FIRST_ALONE_MS : Math.max(MIN_ALONE_MS, serveMs);
+}
+
+/** When a wish may be served that waits for a first piece to be over; `undefined` where none does. */
+export function waitsUntilMs(queue: UploadQueue): number | undefined {
+  if (queue.active >= queue.limits.maxActive || queue.alone.size === 0) return undefined;
+  let untilMs: number | undefined;
+  for (const { wishes } of queue.waiting) {
+    for (const { snapshot } of wishes) {
+      const alone = queue.alone.get(snapshot);
+      if (alone) untilMs = Math.min(untilMs ?? alone.untilMs, alone.untilMs);
+    }
+  }
+  return untilMs;
+}
+
 /**
- * A first piece has the link to itself: who has nothing gives nothing, and in three parts it would wait three times as
- * long (64 pieces to 200 peers: 1.27 instead of 1.34 × the bound). What was sent before waits while there is what was
+ * A first piece has the link to itself for a while: who has nothing gives nothing, and in three parts it would wait three
+ * times as long (64 pieces to 200 peers: 1.27 instead of 1.34 × the bound). What was sent before waits while there is what was
  * not, but where nothing else of the swarm is sent: so nobody waits for ever.
  */
-function mustWait(queue: UploadQueue, wish: Wish, view: WishView): boolean {
+function mustWait(queue: UploadQueue, wish: Wish, view: WishView, nowMs: number): boolean {
   const sends = queue.swarms.get(wish.snapshot);
   if (!sends || sends.active === 0) return false;
-  if (sends.beginners > 0) return true;
+  if (nowMs < (queue.alone.get(wish.snapshot)?.untilMs ?? 0)) return true;
   if (!wasSent(sends, wish.piece)) return false;
   return view.hasUnsent(wish, (piece) => wasSent(sends, piece));
 }
@@ -245,11 +271,10 @@ function isLeftBehind(one: Candidate, other: Candidate): boolean {
   return other.rarity > 0 && !one.child.isSlow && one.held + FAR_BEHIND <= other.held;
 }
 
-function noteSent(queue: UploadQueue, { snapshot, piece, sizeBytes }: Wish, isBeginner: boolean): void {
+function noteSent(queue: UploadQueue, { snapshot, piece, sizeBytes }: Wish): void {
   const sends = queue.swarms.get(snapshot) ?? addSwarm(queue, snapshot);
   sends.bytes += sizeBytes;
   sends.active += 1;
-  if (isBeginner) sends.beginners += 1;
   if (piece >= sends.counts.length) {
     const longer = new Uint8Array(2 * piece + 64);
     longer.set(sends.counts);
@@ -281,26 +306,26 @@ export function stallServe(queue: UploadQueue, peer: PeerId): void {
   const child = queue.children.get(peer);
   if (!child?.serving || child.isStalled) return;
   child.isStalled = true;
-  freePlace(queue, child.serving, child.isBeginner);
+  freePlace(queue, child.serving);
 }
 
-function freePlace(queue: UploadQueue, { snapshot }: Wish, isBeginner: boolean): void {
+function freePlace(queue: UploadQueue, wish: Wish): void {
   queue.active -= 1;
-  const sends = queue.swarms.get(snapshot);
-  if (!sends) return;
-  sends.active = Math.max(0, sends.active - 1);
-  if (isBeginner) sends.beginners = Math.max(0, sends.beginners - 1);
+  if (queue.alone.get(wish.snapshot)?.wish === wish) queue.alone.delete(wish.snapshot);
+  const sends = queue.swarms.get(wish.snapshot);
+  if (sends) sends.active = Math.max(0, sends.active - 1);
 }
 
 /** A serve that `nextWish` began has ended; what was not wholly sent counts as not sent. */
-export function endServe(queue: UploadQueue, wish: Wish, isSent: boolean): void {
+export function endServe(queue: UploadQueue, wish: Wish, isSent: boolean, nowMs: number): void {
   const { peer, snapshot, piece } = wish;
   const child = queue.children.get(peer);
   const counts = queue.swarms.get(snapshot)?.counts;
   if (!isSent && counts?.[piece]) counts[piece] = (counts[piece] ?? 1) - 1;
-  if (!child?.isStalled) freePlace(queue, wish, child?.isBeginner ?? false);
+  if (!child?.isStalled) freePlace(queue, wish);
   queue.ended += 1;
   if (!child) return;
+  if (isSent) noteTime(queue, nowMs - child.begunMs);
   child.isSlow = queue.ended - child.begunAt > SLOW_TURNS * queue.limits.maxActive;
   child.serving = undefined;
   child.isStalled = false;
@@ -311,6 +336,10 @@ export function endServe(queue: UploadQueue, wish: Wish, isSent: boolean): void 
   }
   if (child.left) queue.children.delete(peer);
   else if (child.wishes.length > 0) queue.waiting.add(child);
+}
+
+function noteTime(queue: UploadQueue, tookMs: number): void {
+  queue.serveMs = queue.serveMs === 0 ? tookMs : queue.serveMs * 0.9 + tookMs * 0.1;
 }
 
 /** The link to a child is gone: its wishes are, too. Its running serve still ends by `endServe`. */

@@ -33,6 +33,7 @@ import {
   type SwarmState,
   step,
   type UploadQueue,
+  type WishView,
 } from '../../swarm/index.ts';
 
 export interface WorldOptions {
@@ -264,10 +265,11 @@ export class SwarmWorld {
   #pump(parent: Host): void {
     for (;;) {
       const { state } = parent;
-      const wish = nextWish(parent.queue, {
+      const view: WishView = {
         rarityOf: ({ peer, piece }) => rarityFor(state, peer, piece),
         hasUnsent: ({ peer }, wasSent) => hasUnsent(state, peer, wasSent),
-      });
+      };
+      const wish = nextWish(parent.queue, view, this.nowMs);
       if (!wish) return;
       const { peer, piece } = wish;
       this.at(1, () => this.feed(this.host(peer), { kind: 'begun', peer: parent.id, piece }));
@@ -275,7 +277,7 @@ export class SwarmWorld {
       const end = (isWhole: boolean): void => {
         if (parent.serving.get(key) !== stop) return;
         parent.serving.delete(key);
-        endServe(parent.queue, wish, isWhole);
+        endServe(parent.queue, wish, isWhole, this.nowMs);
         if (!parent.alive) return;
         const child = this.host(peer);
         if (isWhole) this.sentPieces += 1;
