@@ -1,6 +1,7 @@
 // `npm run sim`: simulates deliveries and prints what they cost. The only part of src/sim that touches the world.
 
 import { writeFileSync } from 'node:fs';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { MiB } from '../core/index.ts';
@@ -147,7 +148,7 @@ function isSeedArgument(args: readonly string[], at: number): boolean {
   return SEED_ARGUMENT.test(args[at] ?? '') || (SEED_ARGUMENT.test(before) && !before.includes('='));
 }
 
-function main(): void {
+async function main(): Promise<void> {
   const values = readArguments();
   if (values.help) {
     process.stdout.write(HELP);
@@ -168,10 +169,12 @@ function main(): void {
     const result = run({ ...options, seed }, values.twice);
     show(result, values.json, (performance.now() - startedMs) / 1000);
     if (values.plot !== undefined) writeFileSync(values.plot, plot(result));
+    // What a thread prints is passed on between two turns of its event loop.
+    await nextTurn();
     if (result.violation === undefined) continue;
     process.stderr.write(`seed ${seed}: ${result.violation}\nreplay: ${replay(seed)}\n`);
     process.exitCode = 1;
   }
 }
 
-main();
+await main();
