@@ -3,7 +3,8 @@
 // before a delivery, and given back little by little as what the delivery writes grows: who asks the kernel for a page
 // gets one that was in use a moment ago, as on a machine whose memory is its own.
 
-import { open, rm, statfs } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { mkdtemp, open, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MiB } from '../../src/core/index.ts';
 import { MEMORY_FOLDER } from './workspace.ts';
@@ -16,31 +17,44 @@ const AHEAD_BYTES = 64 * MiB;
 const LOOK_MS = 20;
 
 export class WarmReserve {
+  readonly #prefix: string;
   readonly #paths: string[] = [];
+  #folder: string | undefined;
+  /** An interrupted run ends without `release`. */
+  readonly #onExit = (): void => {
+    if (this.#folder !== undefined) rmSync(this.#folder, { recursive: true, force: true });
+  };
   #usedBytes = 0;
   #releasedBytes = 0;
   #timer: NodeJS.Timeout | undefined;
   #looking: Promise<void> | undefined;
 
+  /** Its files are in a folder of this prefix, so that the next run finds what a killed one left. */
+  constructor(prefix: string) {
+    this.#prefix = prefix;
+  }
+
   /** Fills the reserve, and gives it back from now on as the folder for memory fills. */
   async fill(sizeBytes: number): Promise<void> {
     const { bavail, bsize } = await statfs(MEMORY_FOLDER);
     const files = Math.floor(Math.min(sizeBytes, bavail * bsize * SHARE) / FILE_BYTES);
-    for (let at = 0; at < files; at += 1) await this.#addFile(at);
+    process.once('exit', this.#onExit);
+    this.#folder = await mkdtemp(join(MEMORY_FOLDER, this.#prefix));
+    for (let at = 0; at < files; at += 1) await this.#addFile(join(this.#folder, String(at)));
     this.#usedBytes = await usedBytes();
-    this.#timer = setInterval(() => void (this.#looking ??= this.#look()), LOOK_MS);
     await this.#look();
+    this.#timer = setInterval(() => void (this.#looking ??= this.#look()), LOOK_MS);
   }
 
   /** Gives back what is left. */
   async release(): Promise<void> {
     clearInterval(this.#timer);
     await this.#looking;
-    for (const path of this.#paths.splice(0)) await rm(path, { force: true });
+    process.off('exit', this.#onExit);
+    if (this.#folder !== undefined) await rm(this.#folder, { recursive: true, force: true });
   }
 
-  async #addFile(at: number): Promise<void> {
-    const path = join(MEMORY_FOLDER, `anax-warm-${process.pid}-${at}`);
+  async #addFile(path: string): Promise<void> {
     const file = await open(path, 'wx');
     this.#paths.push(path);
     try {

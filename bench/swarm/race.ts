@@ -9,6 +9,7 @@ import { createContentHasher, GiB } from '../../src/core/index.ts';
 import { cpuSeconds, peakRssMiB } from '../kit/process-cost.ts';
 import { WarmReserve } from '../kit/warm-reserve.ts';
 import { boundSeconds } from './bound.ts';
+import { RUN_PREFIX } from './leftovers.ts';
 import type { Network, TrafficCounts } from './network.ts';
 import type { ContenderName, SwarmOptions } from './options.ts';
 
@@ -81,7 +82,7 @@ export async function runRace(name: ContenderName, contender: Contender, bed: Te
   const { options, folder } = bed;
   await mkdir(folder, { recursive: true });
   const race = await contender(bed);
-  const reserve = new WarmReserve();
+  const reserve = new WarmReserve(`${RUN_PREFIX}-`);
   try {
     await sleep(CALM_MS);
     await reserve.fill(options.sizeBytes * (options.peers + 2));
