@@ -13,6 +13,8 @@ const LAYERS: Readonly<Record<string, number>> = {
   core: 0,
   scheduler: 1,
   swarm: 1,
+  // Below the sources and the data plane, which both take large bodies with it.
+  'http-body': 1.5,
   config: 2,
   hashing: 2,
   output: 2,

@@ -27,7 +27,7 @@ async function readRange(source: Source, ref: PinnedRef, start: number, end: num
   if (!file) throw new Error('the server has no such file');
   const piece = Buffer.allocUnsafeSlow(PIECE_BYTES);
   let filled = 0;
-  for await (const chunk of source.get(ref, file, { start, end }, context)) {
+  for await (const chunk of await source.get(ref, file, { start, end }, context)) {
     for (let taken = 0; taken < chunk.length; ) {
       const part = chunk.subarray(taken, taken + PIECE_BYTES - filled);
       piece.set(part, filled);

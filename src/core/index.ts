@@ -17,6 +17,7 @@ export * from './manifest.ts';
 export * from './pack.ts';
 export * from './peer-info.ts';
 export * from './piece.ts';
+export * from './piece-intake.ts';
 export * from './piece-map.ts';
 export * from './ports.ts';
 export * from './prng.ts';

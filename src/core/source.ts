@@ -2,6 +2,7 @@
 // on each of them.
 
 import type { ListedFile } from './manifest.ts';
+import type { PieceIntake } from './piece-intake.ts';
 import type { Range } from './ranges.ts';
 import type { Secret } from './secret.ts';
 
@@ -42,6 +43,15 @@ export interface ParseOptions {
   readonly revision?: string;
 }
 
+/**
+ * Bytes of an origin on their way, to be read once: here, where a chunk is good until the next is asked for, or by an
+ * intake. A loop that is left, and an intake that is closed, close the connection.
+ */
+export interface OriginStream extends AsyncIterable<Uint8Array> {
+  /** Present where the bytes come in in another thread, which is then the way to take them. */
+  readonly intake?: (capacityBytes: number) => PieceIntake;
+}
+
 export interface Source {
   readonly schemes: readonly string[];
 
@@ -71,10 +81,10 @@ export interface Source {
 
   /**
    * The bytes of `range`, exactly: fewer or more is an error (`network_unreachable` for a cut connection,
-   * `origin_protocol` for a wrong answer). A chunk is good until the next is asked for. Retries of the request before the first
-   * byte are the source's; a cut after it is the caller's to resume with another `get`.
+   * `origin_protocol` for a wrong answer), here or while they are read. Retries of the request before the first byte are
+   * the source's; a cut after it is the caller's to resume with another `get`.
    */
-  get(ref: PinnedRef, file: ListedFile, range: Range, context: SourceContext): AsyncIterable<Uint8Array>;
+  get(ref: PinnedRef, file: ListedFile, range: Range, context: SourceContext): Promise<OriginStream>;
 
   /** Closes kept connections. */
   close(): Promise<void>;

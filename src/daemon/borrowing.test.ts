@@ -231,12 +231,12 @@ test('two snapshots that one host delivers at once share what they have in commo
 function waitsFor({ source }: Repository, path: string) {
   const [asked, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   const get = source.get.bind(source);
-  source.get = async function* (...args) {
+  source.get = async (...args) => {
     if (args[1].path === path) {
       asked.resolve();
       await gate.promise;
     }
-    yield* get(...args);
+    return await get(...args);
   };
   return { asked: asked.promise, open: () => gate.resolve() };
 }

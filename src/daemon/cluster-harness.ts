@@ -11,6 +11,7 @@ import {
   type StoredSnapshot,
   silentLogger,
 } from '../core/index.ts';
+import { createLocalIntakes } from '../dataplane/index.ts';
 import { loadPieceHash } from '../hashing/index.ts';
 import {
   connectScheduler,
@@ -132,6 +133,7 @@ export async function startHost(
       links,
       scheduler,
       hash,
+      intakeOf: createLocalIntakes(createHasher),
       uploads,
       limits,
       pace: async () => undefined,

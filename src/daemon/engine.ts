@@ -20,6 +20,7 @@ import {
   type Source,
   type StoredSnapshot,
 } from '../core/index.ts';
+import { createLocalIntakes, type DataPlane } from '../dataplane/index.ts';
 import type {
   BlobSelector,
   CacheListing,
@@ -123,6 +124,7 @@ export class Engine implements ControlApi {
   readonly #held: HeldBlobs;
   readonly #lender: Lender;
   readonly #turns = new Turns<Digest>();
+  readonly #intakeOf: SessionDeps['intakeOf'];
   readonly #borrowSlots = new Slots(MAX_BORROWED_PIECES);
   readonly #complaints: Complaints;
   readonly #resolver: Resolver;
@@ -169,6 +171,7 @@ export class Engine implements ControlApi {
     this.#links = links;
     this.#rates = rates;
     this.#downloadGate = new RateGate(rates.download);
+    this.#intakeOf = createLocalIntakes(deps.createHasher);
     this.#startedMs = deps.clock.now();
     this.#self = { ...options.self, port };
     this.#budgets = new OriginBudgets(deps.clock);
@@ -225,6 +228,11 @@ export class Engine implements ControlApi {
     for (const hear of this.#throttleListeners) hear(waitMs);
   }
 
+  /** For the sources: see `DataPlane.bulkGet`. */
+  bulkGet(...request: Parameters<DataPlane['bulkGet']>): ReturnType<DataPlane['bulkGet']> {
+    return this.#links.bulkGet(...request);
+  }
+
   /** The swarms that this host takes part in. */
   joinFacts(): JoinFacts[] {
     return this.#sessions.joinFacts();
@@ -253,6 +261,7 @@ export class Engine implements ControlApi {
       uploads: this.#uploads,
       scheduler: this.#scheduler,
       limits: { originReads: this.#options.originReads },
+      intakeOf: this.#intakeOf,
       pace: async (bytes, signal) => await this.#downloadGate.pass(bytes, signal),
       budget: this.#budgets.of(originOf(snapshot.ref.endpoint)),
       invite: (seed, invited, credentials) => this.#resolver.invite(seed, invited, credentials),

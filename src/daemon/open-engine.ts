@@ -2,7 +2,7 @@
 
 import { join } from 'node:path';
 import { type Config, loadIdentity } from '../config/index.ts';
-import { createIdentity, hasCode, type Identity, type Logger, type PeerInfo } from '../core/index.ts';
+import { assert, createIdentity, hasCode, type Identity, type Logger, type PeerInfo } from '../core/index.ts';
 import { loadPieceHash } from '../hashing/index.ts';
 import { controlRoutes, startSocketServer } from '../rpc/index.ts';
 import { connectScheduler, createLocalScheduler, type SchedulerLink } from '../scheduler-server/index.ts';
@@ -128,6 +128,10 @@ async function assemble(
       modelscopeEndpoint: config.modelscopeEndpoint,
       maxRetryWaitMs: config.retryWaitMs,
       onThrottled: (waitMs: number) => late.engine?.throttled(waitMs),
+      bulkGet: async (...request) => {
+        assert(late.engine, 'origins are read by an engine');
+        return await late.engine.bulkGet(...request);
+      },
       proxy: {
         ...(config.httpProxy !== undefined && { httpUrl: config.httpProxy }),
         ...(config.httpsProxy !== undefined && { httpsUrl: config.httpsProxy }),

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { AnaxError, hasCode, type ListedFile } from '../core/index.ts';
+import { createLocalIntakes } from '../dataplane/index.ts';
 import { FakeSource } from '../testing/fake-source/index.ts';
 import { createFakeClock } from '../testing/source-conformance/fake-clock.ts';
+import { createTestHasher, testPieceHash } from '../testing/store-conformance/index.ts';
 import { runOriginRead } from './origin-read.ts';
 
 const PIECE = 100;
@@ -42,8 +44,10 @@ function start(source: FakeSource, options: ReadOptions = {}) {
     onBytes: async (bytes) => {
       arrived.bytes += bytes;
     },
-    onPiece: async (index, bytes) => {
-      await Promise.resolve();
+    intakeOf: createLocalIntakes(createTestHasher),
+    onPiece: async (index, piece) => {
+      const bytes = await piece.bytes();
+      assert.deepEqual(await piece.digest(), testPieceHash(bytes));
       assert.ok(!pieces.has(index), `piece ${index} came twice`);
       pieces.set(index, Buffer.from(bytes));
     },

@@ -6,6 +6,8 @@ import {
   type Clock,
   type Credentials,
   type ListedFile,
+  type OriginStream,
+  type PieceIntake,
   type PinnedRef,
   type Source,
 } from '../core/index.ts';
@@ -30,8 +32,10 @@ export interface OriginReadJob {
   readonly mayRead: () => Promise<void>;
   /** Bytes as they arrive. The next are taken when it resolves. */
   readonly onBytes: (bytes: number) => Promise<void>;
-  /** A whole piece; its bytes are good until the promise resolves. */
-  readonly onPiece: (index: number, bytes: Buffer) => Promise<void>;
+  /** Takes what comes in in this thread. */
+  readonly intakeOf: (stream: OriginStream, capacityBytes: number) => PieceIntake;
+  /** A whole piece; it is there until the promise resolves. */
+  readonly onPiece: (index: number, piece: PieceIntake) => Promise<void>;
 }
 
 /** Cuts in a row without a byte between before the read gives up. */
@@ -40,15 +44,15 @@ const RESUME_PAUSE_MS = 200;
 
 /** Resolves when every piece was handed over; throws what the source says otherwise. */
 export async function runOriginRead(job: OriginReadJob): Promise<void> {
-  const assembly = new PieceAssembly(job);
+  const progress = new Progress(job);
   let fruitless = 0;
-  while (!assembly.done) {
-    const before = assembly.position;
+  while (!progress.done) {
+    const before = progress.position;
     try {
-      await streamInto(job, assembly);
+      await streamInto(job, progress);
     } catch (error) {
       if (!isCut(error) || job.signal.aborted) throw error;
-      fruitless = assembly.position > before ? 0 : fruitless + 1;
+      fruitless = progress.position > before ? 0 : fruitless + 1;
       if (fruitless > MAX_FRUITLESS_RESUMES) throw error;
       await job.clock.sleep(RESUME_PAUSE_MS * 2 ** fruitless, job.signal);
     }
@@ -61,34 +65,71 @@ function isCut(error: unknown): boolean {
   );
 }
 
-async function streamInto(job: OriginReadJob, assembly: PieceAssembly): Promise<void> {
+async function streamInto(job: OriginReadJob, progress: Progress): Promise<void> {
   await job.mayAsk();
   const end = await job.begin();
-  const range = { start: assembly.position, end: assembly.end };
+  const range = { start: progress.position, end: progress.end };
   const context = { credentials: job.credentials, signal: job.signal };
   try {
-    for await (const chunk of job.source.get(job.ref, job.file, range, context)) {
-      await job.onBytes(chunk.length);
-      await assembly.add(chunk);
-      if (assembly.done) return;
-      await job.mayRead();
+    const stream = await job.source.get(job.ref, job.file, range, context);
+    const capacityBytes = progress.pieceSize;
+    const intake = stream.intake?.(capacityBytes) ?? job.intakeOf(stream, capacityBytes);
+    try {
+      await progress.continueIn(intake);
+      await takePieces(job, progress, intake);
+    } catch (error) {
+      await progress.keepFrom(intake);
+      throw error;
+    } finally {
+      await intake.close();
     }
   } finally {
     end();
   }
 }
 
-/** Gathers chunks into whole pieces, in one buffer: a piece is stored before the next begins. */
-class PieceAssembly {
-  position: number;
+async function takePieces(job: OriginReadJob, progress: Progress, intake: PieceIntake): Promise<void> {
+  while (!progress.done) {
+    const bytes = await intake.gather(progress.filled, progress.pieceSize - progress.filled);
+    if (bytes === 0)
+      throw new AnaxError('network_unreachable', 'the origin gave fewer bytes than it was asked for');
+    progress.filled += bytes;
+    await job.onBytes(bytes);
+    if (progress.filled === progress.pieceSize) {
+      await job.onPiece(progress.piece, intake);
+      progress.next();
+    }
+    if (!progress.done) await job.mayRead();
+  }
+}
+
+/** How far a read is. The first pieces are the longest: only the last of a file is shorter. */
+class Progress {
   readonly #job: OriginReadJob;
-  readonly #buffer: Buffer;
-  #filled = 0;
+  /** The piece that is being read. */
+  piece: number;
+  /** Bytes of it that have arrived. */
+  filled = 0;
+  /** Those bytes, where the stream that they came by was cut. */
+  #kept: Uint8Array | undefined;
 
   constructor(job: OriginReadJob) {
     this.#job = job;
-    this.position = job.firstPiece * job.pieceLengthBytes;
-    this.#buffer = Buffer.allocUnsafeSlow(Math.min(job.pieceLengthBytes, this.end - this.position));
+    this.piece = job.firstPiece;
+  }
+
+  get #pieceStart(): number {
+    return this.piece * this.#job.pieceLengthBytes;
+  }
+
+  get pieceSize(): number {
+    const { pieceLengthBytes, file } = this.#job;
+    return Math.min(pieceLengthBytes, file.sizeBytes - this.#pieceStart);
+  }
+
+  /** In the file. */
+  get position(): number {
+    return this.#pieceStart + this.filled;
   }
 
   get end(): number {
@@ -99,19 +140,24 @@ class PieceAssembly {
     return this.position >= this.end;
   }
 
-  async add(chunk: Uint8Array): Promise<void> {
-    for (let taken = 0; taken < chunk.length && !this.done; ) {
-      const { pieceLengthBytes } = this.#job;
-      const index = Math.floor(this.position / pieceLengthBytes);
-      const size = Math.min(pieceLengthBytes, this.end - index * pieceLengthBytes);
-      const take = Math.min(size - this.#filled, chunk.length - taken);
-      this.#buffer.set(chunk.subarray(taken, taken + take), this.#filled);
-      this.#filled += take;
-      this.position += take;
-      taken += take;
-      if (this.#filled < size) continue;
-      this.#filled = 0;
-      await this.#job.onPiece(index, this.#buffer.subarray(0, size));
+  next(): void {
+    this.piece += 1;
+    this.filled = 0;
+  }
+
+  /** What a new request continues is taken over from the one that was cut. */
+  async continueIn(intake: PieceIntake): Promise<void> {
+    if (this.#kept) await intake.refill(this.#kept);
+    this.#kept = undefined;
+  }
+
+  /** Keeps what has arrived of a piece; where it is lost with its thread, the piece is read again. */
+  async keepFrom(intake: PieceIntake): Promise<void> {
+    if (this.filled === 0) return;
+    try {
+      this.#kept = (await intake.bytes()).slice();
+    } catch {
+      this.filled = 0;
     }
   }
 }

@@ -12,6 +12,7 @@ import {
   type ListedFile,
   MIN_PIECE_LENGTH_BYTES,
   type OpenBlob,
+  type PieceIntake,
   type Range,
   type ReaderGrant,
   signPiece,
@@ -200,7 +201,7 @@ export class OriginSide {
         pieceLengthBytes: mapped.pieceLengthBytes,
         firstPiece: run.start,
         endPiece: () => Math.max(run.start, Math.min(run.end, end())),
-        onPiece: (index: number, bytes: Buffer) => this.#store(task, index, bytes),
+        onPiece: (index: number, piece: PieceIntake) => this.#store(task, index, piece),
       };
       await this.#readFile(cut, readId, signal);
     }
@@ -227,7 +228,7 @@ export class OriginSide {
     });
     await Promise.all(reads);
     either.throwIfAborted();
-    await this.#store(task, 0, pack);
+    await this.#storePack(task, pack);
   }
 
   async #readPart(
@@ -241,9 +242,10 @@ export class OriginSide {
     if (held) return;
     const file = this.#fileWith(digest);
     const whole = { pieceLengthBytes: MIN_PIECE_LENGTH_BYTES, firstPiece: 0, endPiece: () => 1 };
-    const onPiece = async (_: number, bytes: Buffer): Promise<void> => {
+    const onPiece = async (_: number, piece: PieceIntake): Promise<void> => {
+      const bytes = await piece.bytes();
       checkContent(file.path, digest, bytes);
-      bytes.copy(pack, offsetBytes);
+      pack.set(bytes, offsetBytes);
     };
     await this.#readFile({ ...whole, file, onPiece }, readId, signal);
   }
@@ -259,6 +261,7 @@ export class OriginSide {
           credentials,
           clock: deps.clock,
           signal,
+          intakeOf: deps.intakeOf,
           begin: () => deps.budget.begin(signal),
           mayAsk: () => this.#mayAsk(),
           mayRead: () => this.#mayRead(readId),
@@ -277,13 +280,23 @@ export class OriginSide {
     return file;
   }
 
-  async #store(task: BlobTask, index: number, bytes: Buffer): Promise<void> {
-    const { deps, feed } = this.#context;
+  async #store(task: BlobTask, index: number, piece: PieceIntake): Promise<void> {
     if (task.isSettled) return;
-    const proof = signPiece(deps.identity, task.mapped, index, deps.hash(bytes));
-    await task.open.write(index, bytes, proof);
+    const proof = signPiece(this.#context.deps.identity, task.mapped, index, await piece.digest());
+    await task.open.fill(index, proof, (place) => piece.put(place));
+    this.#stored(task, index);
+  }
+
+  async #storePack(task: BlobTask, pack: Uint8Array): Promise<void> {
+    const { identity, hash } = this.#context.deps;
+    if (task.isSettled) return;
+    await task.open.write(0, pack, signPiece(identity, task.mapped, 0, hash(pack)));
+    this.#stored(task, 0);
+  }
+
+  #stored(task: BlobTask, index: number): void {
     const piece = task.mapped.pieces.start + index;
-    feed({ kind: 'stored', piece, from: 'origin' });
+    this.#context.feed({ kind: 'stored', piece, from: 'origin' });
     this.#handlers.onStored(piece);
   }
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { test } from 'node:test';
 import {
   AnaxError,
@@ -48,10 +49,10 @@ test('small files are stored in packs, and come out one by one', async (context)
 test('a wrong or missing file of a pack fails alone, and its pack is read again by the next use', async (context) => {
   const host = await hostOf(context, true, SMALL);
   const get = host.source.get.bind(host.source);
-  host.source.get = async function* (ref, file, range, sourceContext) {
+  host.source.get = async (ref, file, range, sourceContext) => {
     if (file.path === 'part/7.json') throw new AnaxError('file_not_found', file.path);
-    if (file.path === 'part/8.json') yield Buffer.alloc(10_000, 'wrong');
-    else yield* get(ref, file, range, sourceContext);
+    if (file.path === 'part/8.json') return Readable.from([Buffer.alloc(10_000, 'wrong')]);
+    return await get(ref, file, range, sourceContext);
   };
   const use = await host.sessions.use(host.snapshot, {});
   const waitFor = (path: string) => use.session.waitFor(digestAt(host, path));
@@ -68,8 +69,7 @@ test('a wrong or missing file of a pack fails alone, and its pack is read again 
 
 test('an origin that fails ends the lease, not one file', async (context) => {
   const host = await hostOf(context, false, SMALL);
-  host.source.get = async function* () {
-    yield Buffer.alloc(0);
+  host.source.get = async () => {
     throw new AnaxError('access_denied', 'no');
   };
   const use = await host.sessions.use(host.snapshot, {});

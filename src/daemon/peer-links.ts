@@ -75,6 +75,11 @@ export class PeerLinks {
     return await this.#plane.listen(host, port);
   }
 
+  /** See `DataPlane.bulkGet`. */
+  bulkGet(...request: Parameters<DataPlane['bulkGet']>): ReturnType<DataPlane['bulkGet']> {
+    return this.#plane.bulkGet(...request);
+  }
+
   get count(): number {
     return this.#owners.size;
   }

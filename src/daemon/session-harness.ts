@@ -9,12 +9,13 @@ import {
   type StoredSnapshot,
   silentLogger,
 } from '../core/index.ts';
+import { createLocalIntakes } from '../dataplane/index.ts';
 import { loadPieceHash } from '../hashing/index.ts';
 import { createLocalScheduler } from '../scheduler-server/index.ts';
 import { systemClock } from '../system/index.ts';
 import { FakeSource } from '../testing/fake-source/index.ts';
 import { MemoryBlobStore } from '../testing/memory-store/index.ts';
-import { testPieceHash } from '../testing/store-conformance/index.ts';
+import { createTestHasher, testPieceHash } from '../testing/store-conformance/index.ts';
 import { ByteRate } from '../transport/index.ts';
 import { OriginBudget } from './origin-budget.ts';
 import { PeerLinks } from './peer-links.ts';
@@ -57,6 +58,7 @@ export async function hostOf(
       links,
       scheduler,
       hash: testPieceHash,
+      intakeOf: createLocalIntakes(createTestHasher),
       uploads: new Uploads(logger, systemClock),
       limits: {},
       pace: async () => undefined,

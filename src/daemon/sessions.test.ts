@@ -96,10 +96,10 @@ test('a use that begins while another file is under way does not take it from th
   const host = await hostOf(context, true, FILES);
   const gate = Promise.withResolvers<void>();
   const get = host.source.get.bind(host.source);
-  host.source.get = async function* (ref, file, range, sourceContext) {
+  host.source.get = async (ref, file, range, sourceContext) => {
     if (file.sizeBytes === B_BYTES) await gate.promise;
     else throw new AnaxError('file_not_found', file.path);
-    yield* get(ref, file, range, sourceContext);
+    return await get(ref, file, range, sourceContext);
   };
   const first = await host.sessions.use(host.snapshot, {});
   await assert.rejects(first.session.waitFor(digestAt(host, 0)), (error) => hasCode(error, 'file_not_found'));
@@ -141,12 +141,12 @@ test('with several callers the one whose credentials the hub takes reads for all
   const tried: (string | undefined)[] = [];
   const gate = Promise.withResolvers<void>();
   const get = host.source.get.bind(host.source);
-  host.source.get = async function* (ref, file, range, sourceContext) {
+  host.source.get = async (ref, file, range, sourceContext) => {
     await gate.promise;
     const token = sourceContext.credentials.token?.reveal();
     tried.push(token);
     if (token !== 'good') throw new AnaxError('access_denied', file.path);
-    yield* get(ref, file, range, sourceContext);
+    return await get(ref, file, range, sourceContext);
   };
   const good = await host.sessions.use(host.snapshot, { token: new Secret('good') });
   await host.sessions.use(host.snapshot, { token: new Secret('bad') });

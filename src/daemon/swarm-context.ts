@@ -22,6 +22,7 @@ import type { SchedulerLink } from '../scheduler-server/index.ts';
 import type { SwarmEvent, SwarmLimits } from '../swarm/index.ts';
 import type { BlobTask } from './blob-task.ts';
 import type { OriginBudget } from './origin-budget.ts';
+import type { OriginReadJob } from './origin-read.ts';
 import type { PeerLinks } from './peer-links.ts';
 import type { Slots } from './slots.ts';
 import type { Turns } from './turns.ts';
@@ -38,6 +39,8 @@ export interface SessionDeps {
   readonly scheduler: SchedulerLink;
   readonly source: Source;
   readonly limits: Partial<SwarmLimits>;
+  /** Takes what an origin gives in this thread. */
+  readonly intakeOf: OriginReadJob['intakeOf'];
   /** Resolves when bytes that were taken from the origin fit the host's download rate. */
   readonly pace: (bytes: number, signal: AbortSignal) => Promise<void>;
   /** This host's part of what the cluster may ask of the snapshot's origin. */

@@ -3,11 +3,13 @@
 import {
   AnaxError,
   abortable,
+  assert,
   type Logger,
   type PieceProof,
   type ProofFinding,
   unreachable,
 } from '../core/index.ts';
+import type { BulkResponse } from '../http-body/index.ts';
 import type { CorePort, CorePortHandlers } from './core-port.ts';
 import { type DataLink, type DataLinkHandlers, LinkProxy } from './data-link.ts';
 import {
@@ -15,10 +17,12 @@ import {
   type Command,
   type CoreEvent,
   fromFailure,
+  type GetRequest,
   type LinkNumber,
   type Request,
 } from './messages.ts';
 import { type FetchOutcome, PieceFetch, type PieceFetchOptions } from './piece-fetch.ts';
+import { RemoteBody } from './remote-body.ts';
 
 export interface CoreClientOptions {
   readonly open: (handlers: CorePortHandlers) => CorePort;
@@ -26,6 +30,11 @@ export interface CoreClientOptions {
   /** The core is gone; its links have been told. */
   readonly onLost: (error: Error) => void;
   readonly logger: Logger;
+}
+
+/** An answer of an origin whose body comes in in a core. */
+export interface RemoteResponse extends Omit<BulkResponse, 'body'> {
+  readonly body: RemoteBody;
 }
 
 /** Who waits for the answer to a request. */
@@ -42,6 +51,7 @@ export class CoreClient {
   readonly #port: CorePort;
   readonly #links = new Map<LinkNumber, LinkProxy>();
   readonly #pending = new Map<number, Pending>();
+  #bodies = 0;
   #lastId = 0;
   #end: AnaxError | undefined;
 
@@ -57,6 +67,11 @@ export class CoreClient {
 
   get linkCount(): number {
     return this.#links.size;
+  }
+
+  /** Bodies of origins that are on their way. */
+  get bodyCount(): number {
+    return this.#bodies;
   }
 
   link(number: LinkNumber): DataLink | undefined {
@@ -80,6 +95,38 @@ export class CoreClient {
     } finally {
       signal.removeEventListener('abort', cancel);
     }
+  }
+
+  /** See `DataPlane.bulkGet`. */
+  async get(request: GetRequest, signal: AbortSignal): Promise<RemoteResponse> {
+    signal.throwIfAborted();
+    const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+    const id = this.#ask(request, () => ({ done: resolve, failed: reject }));
+    const cancel = () => this.post({ kind: 'cancel', id });
+    signal.addEventListener('abort', cancel, { once: true });
+    this.#bodies += 1;
+    try {
+      return this.#toResponse(await promise, signal);
+    } catch (error) {
+      this.#bodies -= 1;
+      signal.throwIfAborted();
+      throw error;
+    } finally {
+      signal.removeEventListener('abort', cancel);
+    }
+  }
+
+  #toResponse(answer: Answer, signal: AbortSignal): RemoteResponse {
+    // It may have been answered in the moment in which it was cancelled.
+    const head = typeof answer === 'object' && 'status' in answer ? answer : undefined;
+    if (signal.aborted && head) this.post({ kind: 'end', body: head.body });
+    signal.throwIfAborted();
+    assert(head, 'a get is answered with a head');
+    const { body, ...answered } = head;
+    const onEnd = (): void => {
+      this.#bodies -= 1;
+    };
+    return { ...answered, body: new RemoteBody(this, body, signal, onEnd) };
   }
 
   /** See `DataLink.servePiece`. */

@@ -1,5 +1,6 @@
-// The links of one host, with their sockets and all payload in cores: each in a worker thread, or one in this thread. Links
-// are spread over the cores: accepted ones by the kernel, which has all of them listen on one port, dialled ones by number.
+// The links of one host, and what it reads from origins, with their sockets and all payload in cores: each in a worker
+// thread, or one in this thread. Links are spread over the cores: accepted ones by the kernel, which has all of them listen
+// on one port, dialled ones by number; so are the bodies of origins.
 //
 // Invariants: rates and the number of links hold for all cores together; a core that is lost takes its links along, and
 // nothing else, and is replaced; after `stop` no thread and no link is left.
@@ -13,8 +14,9 @@ import {
   type PeerId,
   type PieceHasher,
 } from '../core/index.ts';
+import type { BulkOptions } from '../http-body/index.ts';
 import type { ByteRate, LinkLimits, PeerTls } from '../transport/index.ts';
-import { CoreClient } from './core-client.ts';
+import { CoreClient, type RemoteResponse } from './core-client.ts';
 import { openLocalCore } from './core-port.ts';
 import type { DataLink, DataLinkHandlers } from './data-link.ts';
 import type { CoreSetup } from './messages.ts';
@@ -149,12 +151,25 @@ export class DataPlane {
 
   /** Connects and says hello. Rejects as `PeerTransport.dial` does. */
   async dial(address: DialAddress, signal: AbortSignal): Promise<DataLink> {
-    const [core] = [...this.#cores].toSorted((a, b) => a.linkCount - b.linkCount);
-    if (!core) throw new AnaxError('network_unreachable', 'the data plane starts again');
+    const core = least(this.#cores, ({ linkCount }) => linkCount);
     const number = await core.request({ kind: 'dial', ...address }, signal);
     const link = typeof number === 'number' ? core.link(number) : undefined;
     if (!link) throw new AnaxError('network_unreachable', 'the link ended');
     return link;
+  }
+
+  /**
+   * Sends a GET for a large body to an origin; the body comes in in a core. Redirects and refusals are answers. Throws
+   * what a request to an origin throws, and the signal's reason; it ends the body as well.
+   */
+  async bulkGet(
+    url: URL,
+    headers: Readonly<Record<string, string>>,
+    options: BulkOptions,
+    signal: AbortSignal,
+  ): Promise<RemoteResponse> {
+    const core = least(this.#cores, ({ bodyCount }) => bodyCount);
+    return await core.get({ kind: 'get', url: url.href, headers, options }, signal);
   }
 
   /** Closes all links, and ends the threads. Idempotent. */
@@ -168,4 +183,11 @@ export class DataPlane {
     await Promise.all([...this.#cores].map((core) => core.stop()));
     this.#cores.clear();
   }
+}
+
+/** The core that has least to do. Throws `network_unreachable` where there is none at the moment. */
+function least(cores: Iterable<CoreClient>, loadOf: (core: CoreClient) => number): CoreClient {
+  const [core] = [...cores].toSorted((a, b) => loadOf(a) - loadOf(b));
+  if (!core) throw new AnaxError('network_unreachable', 'the data plane starts again');
+  return core;
 }

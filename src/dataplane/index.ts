@@ -3,3 +3,4 @@
 export type { DataLink, DataLinkHandlers, PieceToServe } from './data-link.ts';
 export { DataPlane, type DataPlaneOptions } from './data-plane.ts';
 export type { FetchOutcome, PieceFetchOptions, PutPiece } from './piece-fetch.ts';
+export { createLocalIntakes } from './stream-intake.ts';

@@ -14,6 +14,7 @@ import {
   type ProofTerms,
   toErrorRecord,
 } from '../core/index.ts';
+import type { BodySpan, BulkOptions, BulkResponse } from '../http-body/index.ts';
 import {
   type ChannelOpening,
   type GoodbyeCode,
@@ -43,8 +44,33 @@ export interface CoreSetup {
 /** A link of a core, by the number that the core gave it. */
 export type LinkNumber = number;
 
+/** The body of an origin's answer, by the number that its core gave it. */
+export type BodyNumber = number;
+
+/** An answer of an origin whose body is there to be taken. */
+export interface BodyHead extends Omit<BulkResponse, 'body'> {
+  readonly body: BodyNumber;
+}
+
+/** A GET for a large body. */
+export interface GetRequest {
+  readonly kind: 'get';
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly options: BulkOptions;
+}
+
+/** What is asked of a body that was begun; see `PieceIntake`. */
+export type BodyRequest =
+  | { readonly kind: 'gather'; readonly body: BodyNumber; readonly at: number; readonly limit: number }
+  | { readonly kind: 'refill'; readonly body: BodyNumber; readonly bytes: Uint8Array }
+  | { readonly kind: 'digest' | 'bytes'; readonly body: BodyNumber }
+  | { readonly kind: 'store'; readonly body: BodyNumber; readonly place: FileSpan };
+
 /** What is answered once, by `done` or `failed`. */
 export type Request =
+  | GetRequest
+  | BodyRequest
   | { readonly kind: 'listen'; readonly host: string; readonly port: number; readonly reusePort: boolean }
   | {
       readonly kind: 'dial';
@@ -81,13 +107,22 @@ export type Request =
 
 export type Command =
   | { readonly kind: 'request'; readonly id: number; readonly request: Request }
-  /** Gives up a dial, a call, or a fetch that has not arrived. It is answered all the same. */
+  /** Gives up a get, a dial, a call, or a fetch that has not arrived. It is answered all the same. */
   | { readonly kind: 'cancel'; readonly id: number }
   /** The answer to `arrived`: where the piece goes; `undefined` for nowhere. */
   | { readonly kind: 'put'; readonly id: number; readonly place: FileSpan | undefined }
   | { readonly kind: 'open'; readonly link: LinkNumber; readonly opening: ChannelOpening }
   | { readonly kind: 'send'; readonly link: LinkNumber; readonly message: OutgoingMessage }
   | { readonly kind: 'close'; readonly link: LinkNumber; readonly code: GoodbyeCode }
+  /** What is taken of a body, and how long its longest piece is; without a span all of it. */
+  | {
+      readonly kind: 'begin';
+      readonly body: BodyNumber;
+      readonly span: BodySpan | undefined;
+      readonly capacityBytes: number;
+    }
+  /** A body is not read any more. */
+  | { readonly kind: 'end'; readonly body: BodyNumber }
   /** The answer to `called`. */
   | { readonly kind: 'answer'; readonly call: number; readonly body: Uint8Array }
   | { readonly kind: 'answerError'; readonly call: number; readonly failure: Failure };
@@ -96,7 +131,7 @@ export type Command =
 export type LinkEvent = Extract<CoreEvent, { readonly link: LinkNumber }>;
 
 export type CoreEvent =
-  /** Of `listen` the port, of `dial` the link's number, of `call` the answer, of `fetch` what became of the piece. */
+  /** Of `get` the head, of `listen` the port, of `dial` the link's number, of `call` the answer, of `fetch` what became of the piece. */
   | { readonly kind: 'done'; readonly id: number; readonly value: Answer }
   | { readonly kind: 'failed'; readonly id: number; readonly failure: Failure }
   /** The piece of a fetch begins to come; what its proof is by the terms, where there are any. */
@@ -142,7 +177,7 @@ export type CoreEvent =
 
 /** `put`: it is where `place` said. `dropped`: there was no place. `corrupt`: it has not its proof's digest. */
 export type FetchAnswer = 'put' | 'dropped' | 'corrupt';
-export type Answer = number | Uint8Array | FetchAnswer | undefined;
+export type Answer = number | Uint8Array | FetchAnswer | BodyHead | undefined;
 
 /** An error on its way between threads. */
 export interface Failure extends ErrorRecord {

@@ -4,6 +4,7 @@
 //   fetch   proof → checked by the terms · piece → buffer → BLAKE3 → compared with its proof → written where the other
 //           side says
 //   serve   file → buffer → socket
+//   get     an origin's answer → buffer → BLAKE3 → written where the other side says
 //
 // Invariants: every request is answered once; the bytes of a piece never leave here; nothing is written that has not its
 // proof's digest; a link that is told of by `attached` is told of by `closed`, as the last of it; when a request is
@@ -27,6 +28,7 @@ import {
   type PeerTls,
   PeerTransport,
 } from '../transport/index.ts';
+import { CoreBodies } from './core-bodies.ts';
 import {
   type Answer,
   type Command,
@@ -57,13 +59,14 @@ export class PlaneCore {
   readonly #links = new Map<LinkNumber, PeerLink>();
   readonly #numbers = new Map<PeerLink, LinkNumber>();
   readonly #writer = new PieceWriter();
+  readonly #bodies: CoreBodies;
   readonly #proofs = new ProofChecker();
   /** Requests that can be cancelled. */
   readonly #cancels = new Map<number, AbortController>();
   /** Fetches whose piece is there. */
   readonly #places = new Map<number, (place: FileSpan | undefined) => void>();
   readonly #calls = new Map<number, PromiseWithResolvers<Uint8Array>>();
-  /** Fetches and serves. */
+  /** Fetches and serves, and what is done with bodies. */
   readonly #transfers = new Set<Promise<unknown>>();
   #isStopping = false;
   #lastLink = 0;
@@ -71,6 +74,7 @@ export class PlaneCore {
 
   constructor(setup: CoreSetup, { createHasher, tls }: CoreDeps, emit: (event: CoreEvent) => void) {
     this.#emit = emit;
+    this.#bodies = new CoreBodies({ createHasher, writer: this.#writer });
     this.#transport = new PeerTransport({
       identity: setup.identity,
       limits: setup.limits,
@@ -100,6 +104,10 @@ export class PlaneCore {
         return this.#links.get(command.link)?.send(command.message);
       case 'close':
         return void this.#links.get(command.link)?.close(command.code);
+      case 'begin':
+        return this.#bodies.begin(command.body, command.span, command.capacityBytes);
+      case 'end':
+        return this.#bodies.end(command.body);
       case 'answer':
         return this.#calls.get(command.call)?.resolve(command.body);
       case 'answerError':
@@ -144,6 +152,14 @@ export class PlaneCore {
         return await this.#tracked(this.#fetch(id, request, signal));
       case 'serve':
         return await this.#tracked(this.#serve(id, request));
+      case 'get':
+        return await this.#bodies.get(request, signal);
+      case 'gather':
+      case 'refill':
+      case 'digest':
+      case 'bytes':
+      case 'store':
+        return await this.#tracked(this.#bodies.carryOut(request));
       case 'stop':
         return await this.#stop();
     }
@@ -251,6 +267,7 @@ export class PlaneCore {
   /** Ends all links. What has arrived and waits for its place is dropped; what is being read or written is waited for. */
   async #stop(): Promise<undefined> {
     this.#isStopping = true;
+    this.#bodies.endAll();
     await this.#transport.stop();
     for (const drop of this.#places.values()) drop(undefined);
     await Promise.allSettled(this.#transfers);

@@ -1,7 +1,7 @@
 // Reads a range of a file that a hub hands out through a redirect to its CDN: asks the hub once where it is, checks what
 // the hub says about it, reads from there without credentials, and asks again when the signed URL has ended.
 
-import { AnaxError, rangeLength, redactUrl } from '../core/index.ts';
+import { AnaxError, type OriginStream, rangeLength, redactUrl } from '../core/index.ts';
 import { type FileLocation, LocatedFiles } from './located-files.ts';
 import {
   discard,
@@ -10,7 +10,7 @@ import {
   type OriginRequest,
   type OriginResponse,
 } from './origin-client.ts';
-import { rangeHeaders, readRange, type WantedRange } from './read-range.ts';
+import { openRange, rangeHeaders, type WantedRange } from './read-range.ts';
 import { isRedirect, redirectTarget } from './redirect.ts';
 import { header } from './retry-policy.ts';
 
@@ -36,16 +36,16 @@ export class HubDownloads {
   }
 
   /** The range's bytes, exactly. A signed URL that the CDN refuses is renewed once. */
-  async *read(file: HubFile): AsyncGenerator<Uint8Array> {
-    const response = (await this.#open(file)) ?? (await this.#open(file));
+  async open(file: HubFile): Promise<OriginStream> {
+    const response = (await this.#ask(file)) ?? (await this.#ask(file));
     if (response === undefined) {
       throw new AnaxError('origin_unavailable', 'the CDN refuses an address that the hub has just given');
     }
-    yield* readRange(response, file.want, file.request.signal);
+    return openRange(response, file.want, file.request.signal);
   }
 
   /** An answer that holds the range; `undefined` where the location has ended and must be asked for again. */
-  async #open(file: HubFile): Promise<OriginResponse | undefined> {
+  async #ask(file: HubFile): Promise<OriginResponse | undefined> {
     let first: OriginResponse | undefined;
     const location = await this.#located.find(file.key, file.request.signal, async () => {
       const response = await this.#askHub(file);

@@ -5,7 +5,7 @@ import { FileSource } from './file/file-source.ts';
 import { HfSource } from './hf/hf-source.ts';
 import { HttpSource } from './http/http-source.ts';
 import { ModelscopeSource } from './modelscope/modelscope-source.ts';
-import { OriginClient, type OriginClientOptions } from './origin-client.ts';
+import { type BulkGet, OriginClient, type OriginClientOptions } from './origin-client.ts';
 import { createRegistry, type SourceRegistry } from './registry.ts';
 
 export interface CreateSourcesOptions extends Omit<OriginClientOptions, 'userAgent'> {
@@ -18,6 +18,8 @@ export interface CreateSourcesOptions extends Omit<OriginClientOptions, 'userAge
   readonly logger?: Logger;
   /** An origin asked to wait so long. Default: nobody is told. */
   readonly onThrottled?: (waitMs: number) => void;
+  /** For large bodies. Default: they come in in this thread. */
+  readonly bulkGet?: BulkGet;
   /** The hub of hf:// URLs without an endpoint. Default `https://huggingface.co`. */
   readonly hfEndpoint?: string;
   /** The hub of modelscope:// URLs without an endpoint. Default `https://www.modelscope.cn`. */
@@ -32,7 +34,13 @@ export interface CreateSourcesOptions extends Omit<OriginClientOptions, 'userAge
 export function createSources(options: CreateSourcesOptions): SourceRegistry {
   const { clock, random = Math.random, logger = silentLogger } = options;
   const client = new OriginClient(
-    { clock, random, logger, ...(options.onThrottled && { onThrottled: options.onThrottled }) },
+    {
+      clock,
+      random,
+      logger,
+      ...(options.onThrottled && { onThrottled: options.onThrottled }),
+      ...(options.bulkGet && { bulkGet: options.bulkGet }),
+    },
     { ...options, userAgent: `anax/${options.version}` },
   );
   const sources: Source[] = [

@@ -10,22 +10,29 @@ import {
   type Credentials,
   type Logger,
   MiB,
+  type PieceIntake,
   type Random,
   redactUrl,
   silentLogger,
 } from '../core/index.ts';
-import { type BulkOptions, type BulkResponse, bulkGet } from './bulk-get.ts';
+import {
+  type BodySpan,
+  type BulkOptions,
+  bulkGet,
+  isRetryableError,
+  type LargeBody,
+  type ResponseHeaders,
+  toRequestError,
+} from '../http-body/index.ts';
 import { fingerprint, type HeaderFields, privateHeaders } from './credentials.ts';
 import { Patience } from './patience.ts';
 import { type QuotaKey, RateBudgets } from './rate-budgets.ts';
 import { isRedirect, MAX_REDIRECTS, redirectMethod, redirectTarget } from './redirect.ts';
-import { isRetryableError, toRequestError } from './request-error.ts';
 import {
   askedWaitMs,
   defaultRetryLimits,
   header,
   isRetryableStatus,
-  type ResponseHeaders,
   type RetryLimits,
 } from './retry-policy.ts';
 
@@ -40,7 +47,7 @@ export interface OriginClientOptions extends Partial<RetryLimits> {
   readonly headersTimeoutMs?: number;
   /** Between two chunks of a body. Default 60,000. */
   readonly bodyTimeoutMs?: number;
-  /** Bodies of so many bytes take a way of their own, see bulk-get.ts. Default 8 MiB; no such way through a proxy. */
+  /** Bodies of so many bytes take a way of their own, see http-body/bulk-get.ts. Default 8 MiB; no such way through a proxy. */
   readonly bulkBytes?: number;
   /** Certificates (PEM) to trust beside the system's. Default none. */
   readonly extraCa?: readonly string[];
@@ -61,7 +68,17 @@ export interface OriginClientDeps {
   readonly logger?: Logger;
   /** An origin asked to wait so long, or its quota is spent for so long. */
   readonly onThrottled?: (waitMs: number) => void;
+  /** For large bodies. Default: they come in in this thread. */
+  readonly bulkGet?: BulkGet;
 }
+
+/** Sends a GET whose answer is large. Throws as `bulkGet` of `http-body` does, or what that is as an AnaxError. */
+export type BulkGet = (
+  url: URL,
+  headers: Readonly<Record<string, string>>,
+  options: BulkOptions,
+  signal: AbortSignal,
+) => Promise<Omit<OriginResponse, 'url'>>;
 
 type Method = 'GET' | 'HEAD' | 'POST';
 
@@ -93,11 +110,9 @@ export interface OriginResponse {
 }
 
 /** A body on its way. */
-export interface OriginBody extends AsyncIterable<Uint8Array> {
-  /** Reads and throws away what is left; of more than `limit` bytes the connection is closed. */
-  dump(options: { readonly limit: number }): Promise<void>;
-  /** Closes the connection. */
-  destroy(): void;
+export interface OriginBody extends LargeBody {
+  /** Present where the bytes come in in another thread: gathers a stretch of them there, instead of reading them here. */
+  intake?(span: BodySpan, capacityBytes: number): PieceIntake;
 }
 
 /** One request on its way through redirects. */
@@ -226,10 +241,11 @@ export class OriginClient {
   }
 
   /** `undefined` where the request is not for a large body. */
-  async #attemptBulk(request: OriginRequest, hop: Hop): Promise<BulkResponse | undefined> {
+  async #attemptBulk(request: OriginRequest, hop: Hop): Promise<Omit<OriginResponse, 'url'> | undefined> {
     const isBulk = hop.method === 'GET' && (request.expectedBytes ?? 0) >= this.#bulkBytes;
     if (!isBulk || !this.#bulk) return undefined;
-    return await bulkGet(hop.url, this.#headers(request, hop), this.#bulk, request.signal);
+    const get = this.#deps.bulkGet ?? bulkGet;
+    return await get(hop.url, this.#headers(request, hop), this.#bulk, request.signal);
   }
 
   #headers(request: OriginRequest, hop: Hop): Record<string, string> {

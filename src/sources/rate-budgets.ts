@@ -2,8 +2,9 @@
 // credentials and quota. A caller names the class of its request (`resolve`, `api`); which of the hub's quotas that
 // class counts towards is learned from the answers.
 
+import type { ResponseHeaders } from '../http-body/index.ts';
 import { BoundedMap } from './bounded-map.ts';
-import { askedWaitMs, header, parseRateLimit, type ResponseHeaders } from './retry-policy.ts';
+import { askedWaitMs, header, parseRateLimit } from './retry-policy.ts';
 
 /** Whose quota: the origin's, for these credentials, for this class of request. */
 export interface QuotaKey {

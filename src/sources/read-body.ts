@@ -2,6 +2,7 @@
 
 import type { z } from 'zod';
 import { AnaxError, formatBytes, MiB, redactUrl } from '../core/index.ts';
+import { isRetryableError, toRequestError } from '../http-body/index.ts';
 import {
   discard,
   drop,
@@ -9,7 +10,6 @@ import {
   type OriginRequest,
   type OriginResponse,
 } from './origin-client.ts';
-import { isRetryableError, toRequestError } from './request-error.ts';
 import { header } from './retry-policy.ts';
 
 /** One page of a listing, one answer of an API, at most. */

@@ -5,7 +5,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { type ErrorCode, hasCode, MiB, type Range } from '../core/index.ts';
 import { createFakeClock } from '../testing/source-conformance/index.ts';
 import { OriginClient } from './origin-client.ts';
-import { rangeHeaders, readRange, wantedRange } from './read-range.ts';
+import { openRange, rangeHeaders, wantedRange } from './read-range.ts';
 
 interface Answer {
   readonly status: number;
@@ -29,7 +29,7 @@ async function readFrom(t: TestContext, answer: Answer, range: Range, sizeBytes 
   const url = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/f`);
   const response = await client.send({ method: 'GET', url, signal });
   const chunks: Uint8Array[] = [];
-  for await (const chunk of readRange(response, wantedRange(range, sizeBytes), signal))
+  for await (const chunk of openRange(response, wantedRange(range, sizeBytes), signal))
     chunks.push(Buffer.from(chunk));
   return Buffer.concat(chunks).toString();
 }

@@ -5,16 +5,17 @@ import {
   AnaxError,
   assert,
   MiB,
+  type OriginStream,
   parseContentRange,
   type Range,
   rangeLength,
   redactUrl,
   toHttpRange,
 } from '../core/index.ts';
+import { type BodySpan, readSpan, toRequestError } from '../http-body/index.ts';
 import type { HeaderFields } from './credentials.ts';
 import { drop, type OriginResponse } from './origin-client.ts';
 import { refuseEncoding } from './read-body.ts';
-import { toRequestError } from './request-error.ts';
 import { header } from './retry-policy.ts';
 
 /** A range, and the size of the file that it is of. */
@@ -28,6 +29,13 @@ export interface WantedRange {
  * thrown away, above it the answer is refused.
  */
 const MAX_SKIPPED_FILE_BYTES = 32 * MiB;
+
+/** The answer to the question for none. */
+export const NO_BYTES: OriginStream = {
+  async *[Symbol.asyncIterator]() {
+    // It ends at once.
+  },
+};
 
 export function wantedRange(range: Range, sizeBytes: number): WantedRange {
   const { start, end } = range;
@@ -45,22 +53,43 @@ export function rangeHeaders(want: WantedRange): HeaderFields {
 }
 
 /**
- * Checks a 200 or 206 answer and yields its bytes. Throws `origin_protocol` for an answer that is not the range,
- * `origin_changed` where it is of a file of another size, `network_unreachable` and `network_timeout` for a cut.
+ * Checks a 200 or 206 answer; what it gives are its bytes. Throws `origin_protocol` for an answer that is not the range,
+ * `origin_changed` where it is of a file of another size; reading throws `network_unreachable` and `network_timeout` for
+ * a cut.
  */
-export async function* readRange(
-  response: OriginResponse,
-  want: WantedRange,
-  signal: AbortSignal,
-): AsyncGenerator<Uint8Array> {
+export function openRange(response: OriginResponse, want: WantedRange, signal: AbortSignal): OriginStream {
   try {
-    const skip = bytesToSkip(response, want);
-    const hasMore = response.status === 200 && want.range.end < want.sizeBytes;
-    yield* exactly(response, { skip, length: rangeLength(want.range), hasMore });
+    const span = spanIn(response, want);
+    const intake = response.body.intake?.bind(response.body);
+    return {
+      [Symbol.asyncIterator]: () => read(response, span, signal),
+      ...(intake && { intake: (capacityBytes: number) => intake(span, capacityBytes) }),
+    };
   } catch (error) {
     drop(response);
     throw toRequestError(error, response.url, signal);
   }
+}
+
+async function* read(
+  response: OriginResponse,
+  span: BodySpan,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  try {
+    yield* readSpan(response.body, span, response.url);
+  } catch (error) {
+    drop(response);
+    throw toRequestError(error, response.url, signal);
+  }
+}
+
+function spanIn(response: OriginResponse, want: WantedRange): BodySpan {
+  return {
+    skip: bytesToSkip(response, want),
+    length: rangeLength(want.range),
+    hasMore: response.status === 200 && want.range.end < want.sizeBytes,
+  };
 }
 
 /** Where in the answer's body the range starts. */
@@ -98,38 +127,6 @@ function checkLength(response: OriginResponse, sizeBytes: number): void {
 function contentLength(response: OriginResponse): number | undefined {
   const text = header(response.headers, 'content-length') ?? '';
   return /^\d{1,16}$/u.test(text) ? Number(text) : undefined;
-}
-
-interface Span {
-  /** Bytes of the body before the range. */
-  readonly skip: number;
-  readonly length: number;
-  /** Whether the body rightly goes on after the range. */
-  readonly hasMore: boolean;
-}
-
-async function* exactly(response: OriginResponse, span: Span): AsyncGenerator<Uint8Array> {
-  const { length, hasMore } = span;
-  let skip = span.skip;
-  let given = 0;
-  for await (const chunk of response.body) {
-    const behind = Math.min(chunk.length, skip);
-    skip -= behind;
-    const rest = chunk.subarray(behind, hasMore ? behind + length - given : chunk.length);
-    given += rest.length;
-    if (given > length) throw wrong(response, 'more bytes than asked for');
-    if (rest.length > 0) yield rest;
-    if (hasMore && given === length) return;
-  }
-  if (given < length) {
-    throw new AnaxError(
-      'network_unreachable',
-      `${response.url.host} cut the answer at ${given} of ${length} bytes`,
-      {
-        details: { url: redactUrl(response.url.href) },
-      },
-    );
-  }
 }
 
 function wrong(response: OriginResponse, why: string): AnaxError {

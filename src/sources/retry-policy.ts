@@ -3,6 +3,7 @@
 // once; it is never shortened.
 
 import type { Random } from '../core/index.ts';
+import type { ResponseHeaders } from '../http-body/index.ts';
 
 export interface RetryLimits {
   /** Times one request is sent, at most. Default 6. */
@@ -56,8 +57,6 @@ export function isRetryableStatus(status: number): boolean {
   if (status === 501 || status === 505) return false;
   return status === 408 || status === 429 || status >= 500;
 }
-
-export type ResponseHeaders = Readonly<Record<string, string | string[] | undefined>>;
 
 /** The value of a header; of several, the first. Names are lower case. */
 export function header(headers: ResponseHeaders, name: string): string | undefined {

@@ -89,7 +89,7 @@ describe('file source', () => {
     const ref = await resolve();
     const file = await source.stat(ref, 'link', context);
     const chunks: Uint8Array[] = [];
-    for await (const chunk of source.get(ref, file, { start: 0, end: 7 }, context))
+    for await (const chunk of await source.get(ref, file, { start: 0, end: 7 }, context))
       chunks.push(Buffer.from(chunk));
     assert.equal(Buffer.concat(chunks).toString(), 'content');
   });
@@ -118,7 +118,7 @@ describe('file source', () => {
     const file = await source.stat(ref, 'f', context);
     await rm(join(inner, 'f'));
     await symlink('../secret', join(inner, 'f'));
-    const reading = drain(source.get(ref, file, { start: 0, end: 2 }, context));
+    const reading = drain(await source.get(ref, file, { start: 0, end: 2 }, context));
     await assertCode(reading, 'file_not_found');
   });
 
@@ -143,9 +143,9 @@ describe('file source', () => {
     await utimes(join(root, 'f'), 1, 1);
     await assertCode(source.list(ref, context), 'origin_changed');
     await writeFile(join(root, 'f'), 'longer');
-    await assertCode(drain(source.get(ref, file, { start: 0, end: 1 }, context)), 'origin_changed');
+    await assertCode(drain(await source.get(ref, file, { start: 0, end: 1 }, context)), 'origin_changed');
     await rm(join(root, 'f'));
-    await assertCode(drain(source.get(ref, file, { start: 0, end: 1 }, context)), 'file_not_found');
+    await assertCode(drain(await source.get(ref, file, { start: 0, end: 1 }, context)), 'file_not_found');
   });
 
   it('refuses names that no other node could take', async (t) => {

@@ -9,6 +9,7 @@ import {
   hasCode,
   type ListedFile,
   type OriginRef,
+  type OriginStream,
   type ParseOptions,
   type PinnedRef,
   type Range,
@@ -18,7 +19,7 @@ import {
 } from '../../core/index.ts';
 import { BoundedMap } from '../bounded-map.ts';
 import { filesUnder, pickFile } from '../listed-file.ts';
-import { wantedRange } from '../read-range.ts';
+import { NO_BYTES, type WantedRange, wantedRange } from '../read-range.ts';
 import { toFileError } from './file-error.ts';
 import { FILE_SCHEME, formatFileUrl, parseFileUrl } from './file-url.ts';
 import { digestOfFile, locate, readRangeOf } from './read-file.ts';
@@ -72,19 +73,23 @@ export class FileSource implements Source {
   /** The operating system has decided who runs this process. */
   async authorize(): Promise<void> {}
 
-  async *get(
-    ref: PinnedRef,
-    file: ListedFile,
-    range: Range,
-    context: SourceContext,
-  ): AsyncGenerator<Uint8Array> {
+  async get(ref: PinnedRef, file: ListedFile, range: Range, context: SourceContext): Promise<OriginStream> {
     context.signal.throwIfAborted();
     const want = wantedRange(range, file.sizeBytes);
-    if (rangeLength(range) === 0) return;
+    if (rangeLength(range) === 0) return NO_BYTES;
+    return this.#read(ref, file, want, context);
+  }
+
+  async *#read(
+    { repo }: PinnedRef,
+    { path }: ListedFile,
+    { range, sizeBytes }: WantedRange,
+    { signal }: SourceContext,
+  ): AsyncGenerator<Uint8Array> {
     try {
-      yield* readRangeOf(await locate(ref.repo, file.path), want.range, want.sizeBytes, context.signal);
+      yield* readRangeOf(await locate(repo, path), range, sizeBytes, signal);
     } catch (error) {
-      throw toFileError(error, file.path);
+      throw toFileError(error, path);
     }
   }
 

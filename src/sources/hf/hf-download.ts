@@ -7,6 +7,7 @@ import {
   digestHex,
   type ListedFile,
   type OriginRef,
+  type OriginStream,
   type Range,
   rangeLength,
   type SourceContext,
@@ -16,7 +17,7 @@ import { fingerprint } from '../credentials.ts';
 import { HubDownloads } from '../hub-download.ts';
 import { discard, type OriginClient, type OriginResponse } from '../origin-client.ts';
 import { readErrorText } from '../read-body.ts';
-import { rangeHeaders, readRange, type WantedRange, wantedRange } from '../read-range.ts';
+import { NO_BYTES, openRange, rangeHeaders, type WantedRange, wantedRange } from '../read-range.ts';
 import { header } from '../retry-policy.ts';
 import { requestClasses, resolveCacheUrl, resolveUrl } from './hf-api.ts';
 import { hfError } from './hf-error.ts';
@@ -35,29 +36,18 @@ export class HfDownloads {
     this.#downloads = new HubDownloads(client);
   }
 
-  /** The range's bytes, exactly; see `Source.get`. */
-  async *read(
-    ref: OriginRef,
-    file: ListedFile,
-    range: Range,
-    context: SourceContext,
-  ): AsyncGenerator<Uint8Array> {
+  /** See `Source.get`. */
+  async open(ref: OriginRef, file: ListedFile, range: Range, context: SourceContext): Promise<OriginStream> {
     context.signal.throwIfAborted();
     const want = wantedRange(range, file.sizeBytes);
-    if (rangeLength(range) === 0) return;
+    if (rangeLength(range) === 0) return NO_BYTES;
     const isSmall =
       digestAlgorithm(file.digest) === 'git-sha1' && this.#withoutCache.get(ref.endpoint) === undefined;
     const cached = isSmall ? await this.#openCached(ref, file, want, context) : undefined;
-    if (cached !== undefined) {
-      yield* readRange(cached, want, context.signal);
-      return;
-    }
-    let isFirst = isSmall;
-    for await (const chunk of this.#downloads.read(this.#hubFile(ref, file, want, context))) {
-      if (isFirst) this.#withoutCache.set(ref.endpoint, true);
-      isFirst = false;
-      yield chunk;
-    }
+    if (cached !== undefined) return openRange(cached, want, context.signal);
+    const opened = await this.#downloads.open(this.#hubFile(ref, file, want, context));
+    if (isSmall) this.#withoutCache.set(ref.endpoint, true);
+    return opened;
   }
 
   /** `undefined` where the hub doesn't know the route or the file: then `/resolve/` has the last word. */
@@ -73,6 +63,7 @@ export class HfDownloads {
       headers: rangeHeaders(want),
       credentials: context.credentials,
       requestClass: requestClasses.resolveCache,
+      expectedBytes: rangeLength(want.range),
       signal: context.signal,
     });
     if (response.status === 200 || response.status === 206) {

@@ -41,7 +41,7 @@ async function start(
     range = { start: 0, end: file.sizeBytes },
   ) => {
     const chunks: Uint8Array[] = [];
-    for await (const chunk of source.get(ref, file, range, context)) chunks.push(Buffer.from(chunk));
+    for await (const chunk of await source.get(ref, file, range, context)) chunks.push(Buffer.from(chunk));
     return Buffer.concat(chunks);
   };
   return { hub, source, clock, resolve, read };
@@ -264,7 +264,7 @@ describe('hf source', () => {
     const ref = await resolve('hf://o/n');
     for (const file of await source.list(ref, as())) {
       const chunks: Uint8Array[] = [];
-      for await (const chunk of source.get(ref, file, { start: 0, end: 1 }, as()))
+      for await (const chunk of await source.get(ref, file, { start: 0, end: 1 }, as()))
         chunks.push(Buffer.from(chunk));
       assert.equal(Buffer.concat(chunks).toString(), file.path);
     }

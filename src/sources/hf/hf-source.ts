@@ -7,6 +7,7 @@ import {
   hasCode,
   type ListedFile,
   type OriginRef,
+  type OriginStream,
   type ParseOptions,
   type PinnedRef,
   type Range,
@@ -116,8 +117,8 @@ export class HfSource implements Source {
     else throw hfError(response, text, { ref, credentials: context.credentials, absent: 'repo_not_found' });
   }
 
-  get(ref: PinnedRef, file: ListedFile, range: Range, context: SourceContext): AsyncIterable<Uint8Array> {
-    return this.#downloads.read(ref, file, range, context);
+  async get(ref: PinnedRef, file: ListedFile, range: Range, context: SourceContext): Promise<OriginStream> {
+    return await this.#downloads.open(ref, file, range, context);
   }
 
   /** Nothing of its own: the client is shared. */

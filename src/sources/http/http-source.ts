@@ -7,6 +7,7 @@ import {
   hasCode,
   type ListedFile,
   type OriginRef,
+  type OriginStream,
   originDigest,
   type ParseOptions,
   type PinnedRef,
@@ -20,7 +21,7 @@ import { BoundedMap } from '../bounded-map.ts';
 import { fingerprint, isAnonymous } from '../credentials.ts';
 import { filesUnder, pickFile } from '../listed-file.ts';
 import { discard, drop, type OriginClient } from '../origin-client.ts';
-import { rangeHeaders, readRange, wantedRange } from '../read-range.ts';
+import { NO_BYTES, openRange, rangeHeaders, wantedRange } from '../read-range.ts';
 import { httpError } from './http-error.ts';
 import { fileUrl, formatHttpUrl, HTTP_SCHEMES, parseHttpUrl } from './http-url.ts';
 import { type Probe, probe } from './probe.ts';
@@ -83,16 +84,11 @@ export class HttpSource implements Source {
     if (ref.restricted) await probe(this.#client, fileUrl(ref), context);
   }
 
-  async *get(
-    ref: PinnedRef,
-    file: ListedFile,
-    range: Range,
-    context: SourceContext,
-  ): AsyncGenerator<Uint8Array> {
+  async get(ref: PinnedRef, file: ListedFile, range: Range, context: SourceContext): Promise<OriginStream> {
     const { credentials, signal } = context;
     signal.throwIfAborted();
     const want = wantedRange(range, file.sizeBytes);
-    if (rangeLength(range) === 0) return;
+    if (rangeLength(range) === 0) return NO_BYTES;
     const validator = pinOf(ref);
     const headers = { ...rangeHeaders(want), ...conditionHeaders(validator) };
     const response = await this.#client.send({
@@ -111,7 +107,7 @@ export class HttpSource implements Source {
       drop(response);
       throw changed(ref);
     }
-    yield* readRange(response, want, signal);
+    return openRange(response, want, signal);
   }
 
   /** Nothing of its own: the client is shared. */

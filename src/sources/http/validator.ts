@@ -1,8 +1,9 @@
 // What names the version of a file on a plain web server: a strong ETag; else the date of its last change; else only
 // the moment when it was looked at, which makes every look another version.
 
+import type { ResponseHeaders } from '../../http-body/index.ts';
 import type { HeaderFields } from '../credentials.ts';
-import { header, type ResponseHeaders } from '../retry-policy.ts';
+import { header } from '../retry-policy.ts';
 
 export type Validator =
   /** With its quotes. */

@@ -6,6 +6,7 @@ import {
   hasCode,
   type ListedFile,
   type OriginRef,
+  type OriginStream,
   type Range,
   rangeLength,
   type SourceContext,
@@ -14,7 +15,7 @@ import { fingerprint } from '../credentials.ts';
 import { HubDownloads, type HubFile } from '../hub-download.ts';
 import type { OriginClient, OriginResponse } from '../origin-client.ts';
 import { readErrorText } from '../read-body.ts';
-import { wantedRange } from '../read-range.ts';
+import { NO_BYTES, wantedRange } from '../read-range.ts';
 import { header } from '../retry-policy.ts';
 import { apiRequest, browserUrl, downloadUrl } from './modelscope-api.ts';
 import { modelscopeError } from './modelscope-error.ts';
@@ -26,17 +27,17 @@ export class ModelscopeDownloads {
     this.#downloads = new HubDownloads(client);
   }
 
-  /** The range's bytes, exactly; see `Source.get`. `branch` is what the hub is asked by. */
-  async *read(
+  /** See `Source.get`. `branch` is what the hub is asked by. */
+  async open(
     ref: OriginRef,
     branch: string,
     file: ListedFile,
     range: Range,
     context: SourceContext,
-  ): AsyncGenerator<Uint8Array> {
+  ): Promise<OriginStream> {
     context.signal.throwIfAborted();
     const want = wantedRange(range, file.sizeBytes);
-    if (rangeLength(range) === 0) return;
+    if (rangeLength(range) === 0) return NO_BYTES;
     const from = (url: URL): HubFile => ({
       key: JSON.stringify([url.href, fingerprint(context.credentials)]),
       request: apiRequest(url, context),
@@ -44,17 +45,12 @@ export class ModelscopeDownloads {
       check: (response) => checkNoEnvelope(response, file, ref, context),
       refusal: (response) => refusal(response, ref, context),
     });
-    let hasBegun = false;
     try {
-      for await (const chunk of this.#downloads.read(from(downloadUrl(ref, branch, file.path)))) {
-        hasBegun = true;
-        yield chunk;
-      }
-      return;
+      return await this.#downloads.open(from(downloadUrl(ref, branch, file.path)));
     } catch (error) {
-      if (hasBegun || !hasCode(error, 'file_not_found')) throw error;
+      if (!hasCode(error, 'file_not_found')) throw error;
     }
-    yield* this.#downloads.read(from(browserUrl(ref, branch, file.path)));
+    return await this.#downloads.open(from(browserUrl(ref, branch, file.path)));
   }
 }
 

@@ -38,7 +38,7 @@ async function start(t: TestContext, hubOptions: ModelScopeHubOptions = {}) {
     range = { start: 0, end: file.sizeBytes },
   ) => {
     const chunks: Uint8Array[] = [];
-    for await (const chunk of source.get(ref, file, range, context)) chunks.push(Buffer.from(chunk));
+    for await (const chunk of await source.get(ref, file, range, context)) chunks.push(Buffer.from(chunk));
     return Buffer.concat(chunks);
   };
   return { hub, source, clock, resolve, read };

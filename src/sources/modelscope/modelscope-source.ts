@@ -8,6 +8,7 @@ import {
   isAtOrUnder,
   type ListedFile,
   type OriginRef,
+  type OriginStream,
   type ParseOptions,
   type PinnedRef,
   type Range,
@@ -122,8 +123,8 @@ export class ModelscopeSource implements Source {
     if (ref.restricted) await this.#askForRepo(ref, context);
   }
 
-  get(ref: PinnedRef, file: ListedFile, range: Range, context: SourceContext): AsyncIterable<Uint8Array> {
-    return this.#downloads.read(ref, revisionOf(ref).branch, file, range, context);
+  async get(ref: PinnedRef, file: ListedFile, range: Range, context: SourceContext): Promise<OriginStream> {
+    return await this.#downloads.open(ref, revisionOf(ref).branch, file, range, context);
   }
 
   /** Nothing of its own: the client is shared. */

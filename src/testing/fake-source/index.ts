@@ -6,6 +6,7 @@ import {
   digestOf,
   type ListedFile,
   type OriginRef,
+  type OriginStream,
   type PinnedRef,
   parseRepoPath,
   type Range,
@@ -100,13 +101,17 @@ export class FakeSource implements Source {
     return token !== undefined && this.allowed.has(token.reveal());
   }
 
-  async *get(
+  async get(
     _ref: PinnedRef,
     file: ListedFile,
     range: Range,
     { signal }: SourceContext,
-  ): AsyncGenerator<Buffer> {
+  ): Promise<OriginStream> {
     this.ranges.push(range);
+    return this.#read(file, range, signal);
+  }
+
+  async *#read(file: ListedFile, range: Range, signal: AbortSignal): AsyncGenerator<Buffer> {
     const bytes = this.files[file.path];
     if (!bytes) throw new AnaxError('file_not_found', file.path);
     for (const chunk of this.stream(bytes.subarray(range.start, range.end))) {

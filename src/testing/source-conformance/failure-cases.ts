@@ -37,7 +37,7 @@ export function failureCases(fixture: () => SourceFixture): void {
     const chunks: Uint8Array[] = [];
     const reading = (async () => {
       const all = { start: 0, end: file.sizeBytes };
-      for await (const chunk of fixture().source.get(ref, file, all, anonymous()))
+      for await (const chunk of await fixture().source.get(ref, file, all, anonymous()))
         chunks.push(Buffer.from(chunk));
     })();
     const error = await assertFails(reading, 'network_unreachable', 'network_timeout');
@@ -82,7 +82,7 @@ export function failureCases(fixture: () => SourceFixture): void {
     const reason = new Error('no longer wanted');
     const reading = (async () => {
       const all = { start: 0, end: file.sizeBytes };
-      for await (const _ of fixture().source.get(ref, file, all, anonymous(controller.signal))) {
+      for await (const _ of await fixture().source.get(ref, file, all, anonymous(controller.signal))) {
         setImmediate(() => controller.abort(reason));
       }
     })();

@@ -72,7 +72,8 @@ export async function read(
   context = anonymous(),
 ): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
-  for await (const chunk of fixture.source.get(ref, file, range, context)) chunks.push(Buffer.from(chunk));
+  for await (const chunk of await fixture.source.get(ref, file, range, context))
+    chunks.push(Buffer.from(chunk));
   return Buffer.concat(chunks);
 }
 

@@ -8,6 +8,7 @@ import {
   MiB,
   type PeerId,
   type PieceHash,
+  type PieceHasher,
   type PieceProof,
   pieceCount,
   pieceSize,
@@ -15,6 +16,12 @@ import {
 
 /** Stands in for BLAKE3: 32 bytes of sha256. The suite's proofs are made with it. */
 export const testPieceHash: PieceHash = (bytes) => createHash('sha256').update(bytes).digest();
+
+/** The same, of bytes that come bit by bit. */
+export function createTestHasher(): PieceHasher {
+  const hash = createHash('sha256');
+  return { update: (bytes) => void hash.update(bytes), digest: () => hash.digest() };
+}
 
 export interface TestBlob {
   readonly spec: BlobSpec;

@@ -6,13 +6,29 @@ import { KiB } from '../core/index.ts';
 /** Each of the two. With 512 KiB a wake-up of the reader is for some 300 KiB on a fast link. */
 const HALF_BYTES = 512 * KiB;
 
+/** A body that may be read once. */
+export interface LargeBody extends AsyncIterable<Uint8Array> {
+  /** Reads and throws away what is left, at most `limit` bytes of it. */
+  dump(options: { readonly limit: number }): Promise<void>;
+  /** Closes the connection. Idempotent. */
+  destroy(): void;
+}
+
+export async function dumpBody(body: AsyncIterable<Uint8Array>, limit: number): Promise<void> {
+  let left = limit;
+  for await (const chunk of body) {
+    left -= chunk.length;
+    if (left <= 0) break;
+  }
+}
+
 interface Half {
   readonly bytes: Buffer;
   filled: number;
   taken: number;
 }
 
-export class BulkBody implements AsyncIterable<Uint8Array> {
+export class BulkBody implements LargeBody {
   readonly #halves: readonly [Half, Half] = [createHalf(), createHalf()];
   /** Which half is being filled, and which is being read. */
   #filling: 0 | 1 = 0;
@@ -68,13 +84,8 @@ export class BulkBody implements AsyncIterable<Uint8Array> {
     this.end();
   }
 
-  /** Reads and throws away what is left, at most `limit` bytes of it. */
   async dump({ limit }: { readonly limit: number }): Promise<void> {
-    let left = limit;
-    for await (const chunk of this) {
-      left -= chunk.length;
-      if (left <= 0) break;
-    }
+    await dumpBody(this, limit);
   }
 
   /** Chunks are good until the next is asked for. */

@@ -1,13 +1,13 @@
 // A body in chunks (RFC 9112, 7.1), taken apart. Extensions and trailers are read over.
 
 import { AnaxError } from '../core/index.ts';
-import type { BulkBody } from './bulk-body.ts';
+import type { BulkBody, LargeBody } from './bulk-body.ts';
 
 /** A chunk's size line, and each line of the trailer, at most. */
 const MAX_LINE_CHARACTERS = 4_096;
 
 /** The same body without its framing. Throws `origin_protocol`, and `network_unreachable` where it is cut. */
-export function dechunked(body: BulkBody): Pick<BulkBody, 'dump' | 'destroy' | typeof Symbol.asyncIterator> {
+export function dechunked(body: BulkBody): LargeBody {
   return {
     dump: (options) => body.dump(options),
     destroy: () => body.destroy(),

@@ -5,10 +5,11 @@
 import { connect as connectTcp, isIP, type OnReadOpts, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { AnaxError } from '../core/index.ts';
-import { BulkBody } from './bulk-body.ts';
+import { BulkBody, type LargeBody } from './bulk-body.ts';
 import { type BulkHead, encodeRequest, MAX_HEAD_BYTES, parseHead } from './bulk-head.ts';
 import { dechunked } from './chunked-body.ts';
 
+/** Plain data: the body may come in in another thread. */
 export interface BulkOptions {
   readonly connectTimeoutMs: number;
   /** From the request to the answer's head. */
@@ -20,7 +21,7 @@ export interface BulkOptions {
 }
 
 export interface BulkResponse extends Omit<BulkHead, 'length'> {
-  readonly body: ReturnType<typeof dechunked>;
+  readonly body: LargeBody;
 }
 
 /** Throws what the system says, `network_timeout`, `origin_protocol`, and the signal's reason. */

@@ -3,7 +3,7 @@
 
 import { validateHeaderName, validateHeaderValue } from 'node:http';
 import { KiB } from '../core/index.ts';
-import type { ResponseHeaders } from './retry-policy.ts';
+import type { ResponseHeaders } from './response-headers.ts';
 
 export const MAX_HEAD_BYTES = 64 * KiB;
 

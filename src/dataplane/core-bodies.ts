@@ -1,0 +1,91 @@
+// Bodies of the origin's answers in a core: what the other side asked for comes in here, is gathered into pieces, hashed,
+// and written where the other side says.
+
+import { AnaxError, assert, type PieceIntake } from '../core/index.ts';
+import { type BodySpan, type BulkResponse, bulkGet, readSpan, toRequestError } from '../http-body/index.ts';
+import type { BodyHead, BodyNumber, BodyRequest, GetRequest } from './messages.ts';
+import { type IntakeDeps, StreamIntake } from './stream-intake.ts';
+
+interface Body {
+  readonly url: URL;
+  readonly stream: BulkResponse['body'];
+  intake?: PieceIntake;
+}
+
+export class CoreBodies {
+  readonly #deps: IntakeDeps;
+  readonly #bodies = new Map<BodyNumber, Body>();
+  #last = 0;
+
+  constructor(deps: IntakeDeps) {
+    this.#deps = deps;
+  }
+
+  /** The answer's head; its body is there until it is ended. */
+  async get({ url: address, headers, options }: GetRequest, signal: AbortSignal): Promise<BodyHead> {
+    const url = new URL(address);
+    try {
+      const { status, headers: answered, body } = await bulkGet(url, headers, options, signal);
+      const number = ++this.#last;
+      this.#bodies.set(number, { url, stream: body });
+      return { body: number, status, headers: answered };
+    } catch (error) {
+      throw toRequestError(error, url, signal);
+    }
+  }
+
+  /** The other side will take this stretch of a body; without one, all. */
+  begin(number: BodyNumber, span: BodySpan | undefined, capacityBytes: number): void {
+    const body = this.#bodies.get(number);
+    if (!body) return;
+    const stream = span ? readSpan(body.stream, span, body.url) : body.stream;
+    body.intake = new StreamIntake(stream, capacityBytes, this.#deps);
+  }
+
+  async carryOut(request: BodyRequest): Promise<number | Uint8Array | undefined> {
+    const body = this.#bodies.get(request.body);
+    if (!body) throw new AnaxError('network_unreachable', 'the body was ended');
+    const { intake, url } = body;
+    assert(intake, 'a body is begun before it is read');
+    switch (request.kind) {
+      case 'gather':
+        return await gather(intake, request, url);
+      case 'refill':
+        await intake.refill(request.bytes);
+        return undefined;
+      case 'digest':
+        return new Uint8Array(await intake.digest());
+      case 'bytes':
+        // A copy: with a part of a buffer all of it would be sent.
+        return new Uint8Array(await intake.bytes());
+      case 'store':
+        await intake.put(request.place);
+        return undefined;
+    }
+  }
+
+  /** Closes its connection; who waits for bytes of it is told that it was cut. */
+  end(number: BodyNumber): void {
+    this.#bodies.get(number)?.stream.destroy();
+    this.#bodies.delete(number);
+  }
+
+  endAll(): void {
+    for (const number of this.#bodies.keys()) this.end(number);
+  }
+}
+
+async function gather(
+  intake: PieceIntake,
+  { at, limit }: Extract<BodyRequest, { kind: 'gather' }>,
+  url: URL,
+): Promise<number> {
+  try {
+    return await intake.gather(at, limit);
+  } catch (error) {
+    throw toRequestError(error, url, NEVER);
+  }
+}
+
+/** Who ends a body does not wait for its bytes any more. */
+const NEVER = new AbortController().signal;
