@@ -72,10 +72,10 @@ export class BulkBody implements LargeBody {
     this.#halves[this.#reading].taken += bytes;
   }
 
-  /** No more will come, or what came was not all. */
+  /** No more will come, or what came was not all. The first word counts: a body that came whole is not cut by its connection's end. */
   end(error?: Error): void {
+    if (!this.#ended) this.#error = error;
     this.#ended = true;
-    this.#error ??= error;
     this.#wake?.();
   }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createServer, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { hasCode, KiB, MiB } from '../core/index.ts';
 import { type BulkOptions, type BulkResponse, bulkGet } from './bulk-get.ts';
 
@@ -62,6 +63,15 @@ test('a body of a known length arrives whole, and the request says what it shoul
     '',
     '',
   ]);
+});
+
+test('a body that is read after its connection closed is whole', async (context) => {
+  const { url } = await serverOf(context, (socket) => {
+    socket.end(head('200 OK', 'Content-Length: 1000') + 'x'.repeat(1_000));
+  });
+  const response = await bulkGet(url, {}, OPTIONS, live);
+  await sleep(50);
+  assert.equal((await readAll(response)).length, 1_000);
 });
 
 test('a slow reader gets all of it, and holds the sender meanwhile', async (context) => {

@@ -1,10 +1,14 @@
 // Runs the conformance suite on every source of this folder.
 
+import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { after } from 'node:test';
 import { pathToFileURL } from 'node:url';
-import type { ParseOptions, Secret } from '../core/index.ts';
+import { createIdentity, type ParseOptions, type Secret, silentLogger } from '../core/index.ts';
+import { DataPlane } from '../dataplane/index.ts';
+import { loadPieceHash } from '../hashing/index.ts';
 import { systemClock } from '../system/index.ts';
 import { type Emulator, startHuggingFaceHub, startModelScopeHub } from '../testing/hub-emulator/index.ts';
 import {
@@ -14,18 +18,37 @@ import {
   type SourceFixture,
   startPlainServer,
 } from '../testing/source-conformance/index.ts';
+import { ByteRate } from '../transport/index.ts';
 import { createSources } from './index.ts';
 
 const EMULATOR_OPTIONS = { signedUrlTtlMs: 600_000 };
 
-/** Bodies go the way of small ones, or all the way of large ones. */
-const WAYS = { 'small bodies': Infinity, 'large bodies': 1 } as const;
+/** Bodies go the way of small ones, or all the way of large ones: in this thread or in another. */
+const WAYS = { 'small bodies': Infinity, 'large bodies': 1, 'bodies in another thread': 1 } as const;
 type Way = keyof typeof WAYS;
 
 function sources(way: Way = 'small bodies') {
-  const bulkBytes = WAYS[way];
-  return createSources({ version: '0.0.0', clock: systemClock, random: () => 0, maxAttempts: 2, bulkBytes });
+  return createSources({
+    version: '0.0.0',
+    clock: systemClock,
+    random: () => 0,
+    maxAttempts: 2,
+    bulkBytes: WAYS[way],
+    ...(way === 'bodies in another thread' && { bulkGet: (...request) => plane.bulkGet(...request) }),
+  });
 }
+
+const plane = new DataPlane({
+  identity: createIdentity(),
+  logger: silentLogger,
+  workers: 1,
+  createHasher: (await loadPieceHash()).createHasher,
+  limits: { maxLinks: 1 },
+  uploadRate: new ByteRate(),
+  downloadRate: new ByteRate(),
+  attach: () => assert.fail('nobody dials it'),
+});
+after(() => plane.stop());
 
 function sourceOf(registry: ReturnType<typeof sources>, scheme: string) {
   const source = registry.byScheme(scheme);
@@ -70,7 +93,7 @@ function repoIn(url: string): string {
   return url.replace(/^\w+:\/\//u, '').replace(/@.*$/u, '');
 }
 
-for (const way of ['small bodies', 'large bodies'] as const) {
+for (const way of ['small bodies', 'large bodies', 'bodies in another thread'] as const) {
   describeSource(`hf, ${way}`, async (): Promise<SourceFixture> => {
     const hub = await startHuggingFaceHub(EMULATOR_OPTIONS);
     const registry = sources(way);
@@ -153,7 +176,7 @@ for (const [smallFileRanges, way] of [
   );
 }
 
-for (const way of ['small bodies', 'large bodies'] as const) {
+for (const way of ['small bodies', 'large bodies', 'bodies in another thread'] as const) {
   describeSource(`http, ${way}`, async (): Promise<SourceFixture> => {
     const home = await startPlainServer('127.0.0.1');
     const cdn = await startPlainServer('localhost');

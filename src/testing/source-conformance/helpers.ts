@@ -8,6 +8,8 @@ import {
   digestOf,
   type ErrorCode,
   type ListedFile,
+  MiB,
+  type OriginStream,
   type PinnedRef,
   type Range,
   type SourceContext,
@@ -72,9 +74,21 @@ export async function read(
   context = anonymous(),
 ): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
-  for await (const chunk of await fixture.source.get(ref, file, range, context))
+  for await (const chunk of chunksOf(await fixture.source.get(ref, file, range, context))) {
     chunks.push(Buffer.from(chunk));
+  }
   return Buffer.concat(chunks);
+}
+
+/** The bytes as an engine takes them: by the stream's intake, where it has one. */
+async function* chunksOf(stream: OriginStream): AsyncGenerator<Uint8Array> {
+  const intake = stream.intake?.(MiB);
+  if (!intake) return yield* stream;
+  try {
+    while ((await intake.gather(0, MiB)) > 0) yield await intake.bytes();
+  } finally {
+    await intake.close();
+  }
 }
 
 export function assertDigestFits(file: ListedFile, bytes: Uint8Array): void {
