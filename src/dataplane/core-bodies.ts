@@ -2,7 +2,13 @@
 // and written where the other side says.
 
 import { AnaxError, assert, type PieceIntake } from '../core/index.ts';
-import { type BodySpan, type BulkResponse, bulkGet, readSpan, toRequestError } from '../http-body/index.ts';
+import {
+  type BodySpan,
+  BulkClient,
+  type BulkResponse,
+  readSpan,
+  toRequestError,
+} from '../http-body/index.ts';
 import type { BodyHead, BodyNumber, BodyRequest, GetRequest } from './messages.ts';
 import { type IntakeDeps, StreamIntake } from './stream-intake.ts';
 
@@ -21,6 +27,7 @@ interface Body {
 export class CoreBodies {
   readonly #deps: IntakeDeps;
   readonly #bodies = new Map<BodyNumber, Body>();
+  readonly #client = new BulkClient();
   #last = 0;
 
   constructor(deps: Omit<IntakeDeps, 'gatherMs'>) {
@@ -31,7 +38,7 @@ export class CoreBodies {
   async get({ url: address, headers, options }: GetRequest, signal: AbortSignal): Promise<BodyHead> {
     const url = new URL(address);
     try {
-      const { status, headers: answered, body } = await bulkGet(url, headers, options, signal);
+      const { status, headers: answered, body } = await this.#client.get(url, headers, options, signal);
       const number = ++this.#last;
       this.#bodies.set(number, { url, stream: body });
       return { body: number, status, headers: answered };
@@ -76,8 +83,9 @@ export class CoreBodies {
     this.#bodies.delete(number);
   }
 
-  endAll(): void {
+  stop(): void {
     for (const number of this.#bodies.keys()) this.end(number);
+    this.#client.close();
   }
 }
 

@@ -267,7 +267,7 @@ export class PlaneCore {
   /** Ends all links. What has arrived and waits for its place is dropped; what is being read or written is waited for. */
   async #stop(): Promise<undefined> {
     this.#isStopping = true;
-    this.#bodies.endAll();
+    this.#bodies.stop();
     await this.#transport.stop();
     for (const drop of this.#places.values()) drop(undefined);
     await Promise.allSettled(this.#transfers);

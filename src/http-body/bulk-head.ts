@@ -1,4 +1,4 @@
-// The heads of HTTP/1.1 messages, as far as one GET on a connection of its own needs them. Strict: an answer that could
+// The heads of HTTP/1.1 messages, as far as a GET for a large body needs them. Strict: an answer that could
 // be read in two ways is none. Pure.
 
 import { validateHeaderName, validateHeaderValue } from 'node:http';
@@ -12,11 +12,13 @@ export interface BulkHead {
   readonly headers: ResponseHeaders;
   /** Bytes of the body; `undefined`: until the connection ends. */
   readonly length: number | 'chunked' | undefined;
+  /** Whether the server takes another request after it. */
+  readonly keepsAlive: boolean;
 }
 
 /** Throws a TypeError for a header that can't be sent. */
 export function encodeRequest(url: URL, headers: Readonly<Record<string, string>>): string {
-  const lines = Object.entries({ host: url.host, ...headers, connection: 'close' }).map(([name, value]) => {
+  const lines = Object.entries({ host: url.host, ...headers }).map(([name, value]) => {
     validateHeaderName(name);
     validateHeaderValue(name, value);
     return `${name}: ${value}\r\n`;
@@ -27,7 +29,8 @@ export function encodeRequest(url: URL, headers: Readonly<Record<string, string>
 /** `undefined` for what is no head, `interim` for one before the answer (1xx). */
 export function parseHead(text: string): BulkHead | 'interim' | undefined {
   const [first = '', ...lines] = text.split('\r\n');
-  const status = Number(/^HTTP\/1\.[01] ([1-5]\d\d)(?: |$)/u.exec(first)?.[1] ?? Number.NaN);
+  const [, minor, code] = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: |$)/u.exec(first) ?? [];
+  const status = Number(code ?? Number.NaN);
   const headers: Record<string, string | string[]> = {};
   for (const line of lines) {
     const match = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\0]*?)[ \t]*$/u.exec(line);
@@ -39,7 +42,9 @@ export function parseHead(text: string): BulkHead | 'interim' | undefined {
   if (Number.isNaN(status) || status === 101) return undefined;
   if (status < 200) return 'interim';
   const length = lengthOf(status, headers);
-  return length === null ? undefined : { status, headers, length };
+  const options = String(headers['connection'] ?? '').toLowerCase();
+  const keepsAlive = minor === '1' && !/\bclose\b/u.test(options);
+  return length === null ? undefined : { status, headers, length, keepsAlive };
 }
 
 /** `null` where it is ambiguous. */

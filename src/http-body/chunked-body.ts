@@ -1,17 +1,18 @@
 // A body in chunks (RFC 9112, 7.1), taken apart. Extensions and trailers are read over.
 
 import { AnaxError } from '../core/index.ts';
-import type { BulkBody, LargeBody } from './bulk-body.ts';
+import { type BulkBody, dumpBody, type LargeBody } from './bulk-body.ts';
 
 /** A chunk's size line, and each line of the trailer, at most. */
 const MAX_LINE_CHARACTERS = 4_096;
 
 /** The same body without its framing. Throws `origin_protocol`, and `network_unreachable` where it is cut. */
 export function dechunked(body: BulkBody): LargeBody {
+  const chunks = { [Symbol.asyncIterator]: () => dechunk(body) };
   return {
-    dump: (options) => body.dump(options),
+    ...chunks,
+    dump: ({ limit }) => dumpBody(chunks, limit),
     destroy: () => body.destroy(),
-    [Symbol.asyncIterator]: () => dechunk(body),
   };
 }
 

@@ -3,6 +3,7 @@
 
 export { type BodySpan, readSpan } from './body-span.ts';
 export { dumpBody, type LargeBody } from './bulk-body.ts';
-export { type BulkOptions, type BulkResponse, bulkGet } from './bulk-get.ts';
+export { BulkClient, type BulkResponse } from './bulk-client.ts';
+export type { BulkOptions } from './bulk-exchange.ts';
 export { isRetryableError, toRequestError } from './request-error.ts';
 export type { ResponseHeaders } from './response-headers.ts';

@@ -9,6 +9,7 @@ import {
   type Clock,
   type Credentials,
   type Logger,
+  MAX_PACKED_BYTES,
   MiB,
   type PieceIntake,
   type Random,
@@ -17,8 +18,8 @@ import {
 } from '../core/index.ts';
 import {
   type BodySpan,
+  BulkClient,
   type BulkOptions,
-  bulkGet,
   isRetryableError,
   type LargeBody,
   type ResponseHeaders,
@@ -47,7 +48,7 @@ export interface OriginClientOptions extends Partial<RetryLimits> {
   readonly headersTimeoutMs?: number;
   /** Between two chunks of a body. Default 60,000. */
   readonly bodyTimeoutMs?: number;
-  /** Bodies of so many bytes take a way of their own, see http-body/bulk-get.ts. Default 8 MiB; no such way through a proxy. */
+  /** Bodies of so many bytes take a way of their own, see http-body/bulk-client.ts. Default 256 KiB; no such way through a proxy. */
   readonly bulkBytes?: number;
   /** Certificates (PEM) to trust beside the system's. Default none. */
   readonly extraCa?: readonly string[];
@@ -72,7 +73,7 @@ export interface OriginClientDeps {
   readonly bulkGet?: BulkGet;
 }
 
-/** Sends a GET whose answer is large. Throws as `bulkGet` of `http-body` does, or what that is as an AnaxError. */
+/** Sends a GET whose answer is large. Throws as `BulkClient.get` does, or what that is as an AnaxError. */
 export type BulkGet = (
   url: URL,
   headers: Readonly<Record<string, string>>,
@@ -132,14 +133,16 @@ const BODY_BUFFER_BYTES = 1 * MiB;
 
 const KEEP_ALIVE_MS = 30_000;
 
-/** From here on a body is worth a connection of its own. */
-const BULK_BYTES = 8 * MiB;
+/** Files that are smaller travel in packs. */
+const BULK_BYTES = MAX_PACKED_BYTES;
 
 export class OriginClient {
   readonly #deps: OriginClientDeps;
   readonly #limits: RetryLimits;
   readonly #userAgent: string;
   readonly #dispatcher: Dispatcher;
+  readonly #bulkClient = new BulkClient();
+  readonly #bulkGet: BulkGet;
   /** Absent with a proxy, which undici speaks to. */
   readonly #bulk: BulkOptions | undefined;
   readonly #bulkBytes: number;
@@ -151,6 +154,7 @@ export class OriginClient {
     this.#limits = { ...defaultRetryLimits, ...definedOf(options) };
     this.#userAgent = options.userAgent ?? 'anax';
     this.#dispatcher = createDispatcher(options);
+    this.#bulkGet = deps.bulkGet ?? ((...get) => this.#bulkClient.get(...get));
     this.#bulk = hasProxy(options) ? undefined : bulkOptions(options);
     this.#bulkBytes = options.bulkBytes ?? BULK_BYTES;
   }
@@ -192,6 +196,7 @@ export class OriginClient {
 
   /** Closes kept connections; requests under way fail. Idempotent. */
   async close(): Promise<void> {
+    this.#bulkClient.close();
     await this.#dispatcher.destroy();
   }
 
@@ -244,8 +249,7 @@ export class OriginClient {
   async #attemptBulk(request: OriginRequest, hop: Hop): Promise<Omit<OriginResponse, 'url'> | undefined> {
     const isBulk = hop.method === 'GET' && (request.expectedBytes ?? 0) >= this.#bulkBytes;
     if (!isBulk || !this.#bulk) return undefined;
-    const get = this.#deps.bulkGet ?? bulkGet;
-    return await get(hop.url, this.#headers(request, hop), this.#bulk, request.signal);
+    return await this.#bulkGet(hop.url, this.#headers(request, hop), this.#bulk, request.signal);
   }
 
   #headers(request: OriginRequest, hop: Hop): Record<string, string> {

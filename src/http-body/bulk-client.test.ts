@@ -1,12 +1,19 @@
 import assert from 'node:assert/strict';
+import { createServer as createHttpServer } from 'node:http';
 import { createServer, type Socket } from 'node:net';
-import { type TestContext, test } from 'node:test';
+import { after, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hasCode, KiB, MiB } from '../core/index.ts';
-import { type BulkOptions, type BulkResponse, bulkGet } from './bulk-get.ts';
+import { BulkClient, type BulkResponse } from './bulk-client.ts';
+import type { BulkOptions } from './bulk-exchange.ts';
 
 const OPTIONS: BulkOptions = { connectTimeoutMs: 5_000, headersTimeoutMs: 5_000, bodyTimeoutMs: 5_000 };
 const live = new AbortController().signal;
+
+const client = new BulkClient();
+after(() => client.close());
+
+const bulkGet: BulkClient['get'] = (...request) => client.get(...request);
 
 const CONTENT = Buffer.alloc(5 * MiB + 123);
 for (let at = 0; at < CONTENT.length; at += 1) CONTENT[at] = (at * 31 + (at >> 8)) % 251;
@@ -59,7 +66,6 @@ test('a body of a known length arrives whole, and the request says what it shoul
     `host: ${url.host}`,
     'range: bytes=5-9',
     'accept: */*',
-    'connection: close',
     '',
     '',
   ]);
@@ -202,6 +208,59 @@ test('an abort ends the wait for the head, and the body', async (context) => {
   const response = await bulkGet(slow.url, {}, OPTIONS, second.signal);
   second.abort(new Error('enough'));
   await assert.rejects(readAll(response), /enough/u);
+});
+
+test('a connection is used again, unless the server closes it or it is not known what is left on it', async (context) => {
+  const sockets = new Set<unknown>();
+  let requests = 0;
+  const server = createHttpServer((request, response) => {
+    requests += 1;
+    sockets.add(request.socket);
+    if (request.url === '/close') response.setHeader('connection', 'close');
+    if (request.url === '/chunked') response.write('x');
+    response.end('y'.repeat(100_000));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  context.after(() => server.close());
+  const address = server.address();
+  assert.ok(address !== null && typeof address === 'object');
+  const own = new BulkClient();
+  const read = async (path: string): Promise<number> =>
+    (await readAll(await own.get(new URL(`http://127.0.0.1:${address.port}${path}`), {}, OPTIONS, live)))
+      .length;
+  for (let at = 0; at < 3; at += 1) assert.equal(await read('/'), 100_000);
+  assert.equal(sockets.size, 1);
+  assert.deepEqual(await Promise.all([read('/'), read('/')]), [100_000, 100_000]);
+  assert.equal(sockets.size, 2);
+  assert.equal(await read('/close'), 100_000);
+  assert.equal(await read('/chunked'), 100_001);
+  assert.equal(sockets.size, 2);
+  assert.equal(await read('/'), 100_000);
+  assert.equal(sockets.size, 3);
+  // The server hangs up on who waits: the request is sent by another connection.
+  server.closeIdleConnections();
+  const before = requests;
+  assert.equal(await read('/'), 100_000);
+  assert.equal(requests, before + 1);
+  assert.equal(sockets.size, 4);
+  own.close();
+});
+
+test('what comes on a connection that nobody uses ends it', async (context) => {
+  let connections = 0;
+  const closed = Promise.withResolvers<void>();
+  const { url } = await serverOf(context, (socket) => {
+    connections += 1;
+    socket.write(`${head('200 OK', 'Content-Length: 3')}abc`);
+    if (connections === 1) {
+      setTimeout(() => socket.write(`${head('200 OK', 'Content-Length: 3')}bad`), 50);
+      socket.once('close', () => closed.resolve());
+    }
+  });
+  assert.equal((await readAll(await bulkGet(url, {}, OPTIONS, live))).toString(), 'abc');
+  await closed.promise;
+  assert.equal((await readAll(await bulkGet(url, {}, OPTIONS, live))).toString(), 'abc');
+  assert.equal(connections, 2);
 });
 
 test('a header that would begin another is refused', async () => {
