@@ -1,4 +1,4 @@
-// npm run bench:origin: what reading the origin costs, in processor time of this process.
+// npm run bench:origin: what reading the origin costs: in processor time of this process, and of a seed.
 
 import { spawn } from 'node:child_process';
 import { randomFillSync } from 'node:crypto';
@@ -12,10 +12,13 @@ import { installTools } from '../kit/packages.ts';
 import { createWorkspace, describeMachine } from '../kit/workspace.ts';
 import { Nginx } from '../wire/rivals.ts';
 import { type OriginOptions, readOriginOptions } from './options.ts';
+import { OriginSeed } from './seed.ts';
 
 interface Reading {
   readonly gibPerSecond: number;
   readonly cpuSecondsPerGib: number;
+  /** Of that, what the main thread takes; only of a seed, which has others. */
+  readonly mainThreadSecondsPerGib?: number;
 }
 
 const PIECE_BYTES = 4 * MiB;
@@ -64,6 +67,14 @@ async function readWith(
   }
 }
 
+async function readWithSeed(seed: OriginSeed, url: string, { sizeBytes }: OriginOptions): Promise<Reading> {
+  const { seconds, cpuSeconds, mainThreadCpuSeconds } = await seed.read(url);
+  return {
+    ...readingOf(sizeBytes, seconds, cpuSeconds),
+    mainThreadSecondsPerGib: (mainThreadCpuSeconds * GiB) / sizeBytes,
+  };
+}
+
 /** Into nowhere: curl's own cost of receiving. */
 async function readWithCurl(url: string, { sizeBytes }: OriginOptions): Promise<Reading> {
   const startedMs = performance.now();
@@ -85,10 +96,18 @@ function readingOf(sizeBytes: number, seconds: number, cpuSeconds: number): Read
   return { gibPerSecond: gib / seconds, cpuSecondsPerGib: cpuSeconds / gib };
 }
 
-function summary(readings: readonly Reading[]): { gibPerSecond: Spread; cpuSecondsPerGib: Spread } {
+interface Summary {
+  readonly gibPerSecond: Spread;
+  readonly cpuSecondsPerGib: Spread;
+  readonly mainThreadSecondsPerGib: Spread | undefined;
+}
+
+function summary(readings: readonly Reading[]): Summary {
+  const main = readings.flatMap(({ mainThreadSecondsPerGib: seconds }) => seconds ?? []);
   return {
     gibPerSecond: spreadOf(readings.map((reading) => reading.gibPerSecond)),
     cpuSecondsPerGib: spreadOf(readings.map((reading) => reading.cpuSecondsPerGib)),
+    mainThreadSecondsPerGib: main.length > 0 ? spreadOf(main) : undefined,
   };
 }
 
@@ -109,7 +128,8 @@ async function run(options: OriginOptions): Promise<void> {
     await fillFile(join(workspace.folder, 'file.bin'), options.sizeBytes);
     const nginx = await Nginx.start(workspace.folder, workspace.folder, 'file.bin');
     try {
-      await compare(nginx.url, options);
+      const seed = await OriginSeed.start(workspace.folder);
+      await compare(nginx.url, seed, options).finally(() => seed.stop());
     } finally {
       nginx.stop();
     }
@@ -118,35 +138,42 @@ async function run(options: OriginOptions): Promise<void> {
   }
 }
 
-async function compare(url: string, options: OriginOptions): Promise<void> {
+async function compare(url: string, seed: OriginSeed, options: OriginOptions): Promise<void> {
   const ways = {
     large: () => readWith(1, url, options),
     small: () => readWith(Infinity, url, options),
     curl: () => readWithCurl(url, options),
+    seed: () => readWithSeed(seed, url, options),
   };
-  const readings = { large: [], small: [], curl: [] } as Record<keyof typeof ways, Reading[]>;
+  const readings = { large: [], small: [], curl: [], seed: [] } as Record<keyof typeof ways, Reading[]>;
   // Once for nothing, so that all are compiled.
   await ways.large();
   await ways.small();
+  await ways.seed();
   for (let turn = 0; turn < options.runs; turn += 1) {
-    for (const way of ['large', 'small', 'curl'] as const) readings[way].push(await ways[way]());
+    for (const way of ['large', 'small', 'curl', 'seed'] as const) readings[way].push(await ways[way]());
   }
   const rows = Object.entries(readings).map(([way, all]) => ({ way, ...summary(all) }));
   process.stdout.write(
     `${tableText([
-      ['', 'GiB/s', 'CPU-s/GiB'],
-      ...rows.map(({ way, gibPerSecond, cpuSecondsPerGib }) => [
+      ['', 'GiB/s', 'CPU-s/GiB', 'of which main thread'],
+      ...rows.map(({ way, gibPerSecond, cpuSecondsPerGib, mainThreadSecondsPerGib: main }) => [
         way,
         spreadText(gibPerSecond, 2),
         spreadText(cpuSecondsPerGib, 2),
+        main ? spreadText(main, 2) : '',
       ]),
     ])}\n`,
   );
   if (!options.json) return;
   const figures = Object.fromEntries(
-    rows.map(({ way, gibPerSecond, cpuSecondsPerGib }) => [
+    rows.map(({ way, gibPerSecond, cpuSecondsPerGib, mainThreadSecondsPerGib: main }) => [
       way,
-      { gibPerSecond: rounded(gibPerSecond.median), cpuSecondsPerGib: rounded(cpuSecondsPerGib.median) },
+      {
+        gibPerSecond: rounded(gibPerSecond.median),
+        cpuSecondsPerGib: rounded(cpuSecondsPerGib.median),
+        ...(main && { mainThreadSecondsPerGib: rounded(main.median) }),
+      },
     ]),
   );
   process.stdout.write(`${JSON.stringify({ machine: describeMachine(), ...options, ...figures })}\n`);

@@ -14,7 +14,8 @@ export interface OriginOptions {
 const HELP = `npm run bench:origin -- [options]
 
 Reads a file from nginx over loopback as a reader of the origin does, in parallel ranges, each byte copied once into a
-piece; by the way of large bodies and by that of small ones (undici), and with curl.
+piece; by the way of large bodies and by that of small ones (undici), with curl, and by a seed that stores, hashes and
+hands out what it reads.
 
   --size <size>    of the file (default 1GiB)
   --runs <n>       of each, in turns; the median counts (default 3)

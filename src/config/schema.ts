@@ -173,7 +173,7 @@ export const configSchema = z
       defaultText: 'no limit',
     }),
     workers: wholeNumber(0, 32).register(settings, {
-      help: 'threads that move pieces between peers; 0 moves them in the main thread',
+      help: 'threads that move pieces between peers and from origins; 0 moves them in the main thread',
       value: '<n>',
       parts: ['daemon'],
       defaultText: "the machine's cores less one, from 1 to 2",
