@@ -1,7 +1,6 @@
 // The blob store on a disk. It owns which blobs are open and who waits for whom; what a blob is on disk is SharedBlob's,
 // what there is at all the catalog's.
 
-import { dirname, join } from 'node:path';
 import {
   AnaxError,
   assert,
@@ -9,7 +8,6 @@ import {
   type BlobStore,
   type Digest,
   digestOf,
-  MAX_PACKED_BYTES,
   type MaterializeMethod,
   type MaterializeOptions,
   type OpenBlob,
@@ -32,8 +30,8 @@ import { createPartial, loadPartial, type PartialFile, sameSpec } from './partia
 import type { Pins } from './pins.ts';
 import { Room, type RoomOptions } from './room.ts';
 import { SharedBlob, type SharedBlobDeps } from './shared-blob.ts';
-import { SharedReads } from './shared-reads.ts';
 import type { SmallFilePlacer } from './small-file-placer.ts';
+import { SmallFiles } from './small-files.ts';
 import { onDisk, statIfThere } from './store-fs.ts';
 
 export interface StoreStats {
@@ -73,8 +71,7 @@ export class DiskStore implements DiskBlobStore {
   readonly #locks = new KeyedLock<Digest>();
   /** How many materializations read a blob's file right now. */
   readonly #reading = new Map<Digest, number>();
-  /** Packs whose files are put out. */
-  readonly #packs = new SharedReads<Digest>();
+  readonly #smallFiles: SmallFiles;
   readonly #room: Room;
   #stopping: Promise<void> | undefined;
 
@@ -85,6 +82,7 @@ export class DiskStore implements DiskBlobStore {
       onGone: (blob) => this.#forget(blob),
       onLost: (blob) => this.#detach(blob),
     };
+    this.#smallFiles = new SmallFiles({ ...deps, open: (spec) => this.open(spec) });
     this.#room = new Room(deps, options, {
       isOpen: (digest) => this.#open.has(digest),
       remove: (digest) => this.remove(digest),
@@ -205,29 +203,7 @@ export class DiskStore implements DiskBlobStore {
   }
 
   async readSmall(digest: Digest): Promise<Buffer | undefined> {
-    const { catalog } = this.#deps;
-    const own = catalog.get(catalog.resolve(digest));
-    const { entry, part } = catalog.part(digest) ?? { entry: own, part: undefined };
-    if (entry?.state !== 'complete') return undefined;
-    const span = part ?? { offsetBytes: 0, sizeBytes: entry.spec.sizeBytes };
-    if (span.sizeBytes > MAX_PACKED_BYTES) return undefined;
-    return await this.#readFirstPiece(entry, span.offsetBytes, Buffer.allocUnsafe(span.sizeBytes));
-  }
-
-  /** Fills `bytes`; `undefined` where the piece is not held. */
-  async #readFirstPiece(
-    { spec }: CompleteEntry,
-    offsetBytes: number,
-    bytes: Buffer,
-  ): Promise<Buffer | undefined> {
-    const open = await this.open(spec);
-    try {
-      if (!open.held.has(0)) return undefined;
-      await open.read(0, offsetBytes, bytes);
-      return bytes;
-    } finally {
-      await open.close();
-    }
+    return await this.#smallFiles.read(digest);
   }
 
   async #findChecked(digest: Digest): Promise<CompleteEntry | undefined> {
@@ -285,7 +261,7 @@ export class DiskStore implements DiskBlobStore {
     if (EMPTY_DIGESTS.has(digest))
       return await materializeBytes(this.#deps, new Uint8Array(0), target, options);
     const entry = await this.#findChecked(digest);
-    if (!entry) return await this.#materializePart(digest, target, options);
+    if (!entry) return await this.#smallFiles.materialize(digest, target, options);
     const key = entry.spec.digest;
     this.#reading.set(key, (this.#reading.get(key) ?? 0) + 1);
     try {
@@ -295,41 +271,6 @@ export class DiskStore implements DiskBlobStore {
       if (left > 0) this.#reading.set(key, left);
       else this.#reading.delete(key);
     }
-  }
-
-  /** A pack's files are wanted together: it is read once for all that are put out at the same time. */
-  async #materializePart(
-    digest: Digest,
-    target: string,
-    options: MaterializeOptions,
-  ): Promise<MaterializeMethod> {
-    const found = this.#deps.catalog.part(digest);
-    if (!found) throw new AnaxError('blob_not_found', digest);
-    const { entry, part } = found;
-    const read = async (): Promise<Buffer> => {
-      // Shared, so that the placer's thread has it without a copy.
-      const memory = Buffer.from(new SharedArrayBuffer(entry.spec.sizeBytes));
-      const bytes = await this.#readFirstPiece(entry, 0, memory);
-      if (!bytes) throw new AnaxError('blob_not_found', digest);
-      return bytes;
-    };
-    return await this.#packs.use(entry.spec.digest, read, async (pack) => {
-      const bytes = pack.subarray(part.offsetBytes, part.offsetBytes + part.sizeBytes);
-      return (await this.#isPlaced(bytes, target, options))
-        ? 'copy'
-        : await materializeBytes(this.#deps, bytes, target, options);
-    });
-  }
-
-  /** The placer's one thread would wait for each flush by itself. */
-  async #isPlaced(
-    bytes: Uint8Array,
-    target: string,
-    { durable = true, replace }: MaterializeOptions,
-  ): Promise<boolean> {
-    const { placer, names } = this.#deps;
-    if (durable) return false;
-    return await placer.place({ bytes, temporary: join(dirname(target), names.next()), target, replace });
   }
 
   // oxlint-disable-next-line typescript/require-await -- the port is asynchronous, SQLite here is not
