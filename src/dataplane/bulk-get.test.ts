@@ -158,6 +158,29 @@ for (const workers of [0, 1]) {
       await intake.close();
     });
 
+    test('bodies side by side keep apart, also where some are given up at any moment', async (context) => {
+      const { get } = await originOf(context, workers);
+      const read = async (turn: number): Promise<void> => {
+        const abort = new AbortController();
+        const isGivenUp = turn % 3 === 0;
+        if (isGivenUp) setTimeout(() => abort.abort(new Error('enough')), turn);
+        const intake = (await get(abort.signal)).body.intake(ALL, PIECE);
+        const file = pieceFile(context);
+        for (let piece = 0; piece < 3; piece += 1) {
+          await gatherPiece(intake, PIECE);
+          await intake.put(file.place(piece * PIECE));
+        }
+        assert.ok(file.read(3 * PIECE, 0).equals(CONTENT.subarray(0, 3 * PIECE)));
+        await intake.close();
+      };
+      const reads = Array.from({ length: 24 }, (_, turn) => read(turn));
+      const ends = await Promise.allSettled(reads);
+      for (const [turn, end] of ends.entries()) {
+        if (end.status === 'rejected') assert.match(String(end.reason), /enough/u);
+        if (turn % 3 !== 0) assert.equal(end.status, 'fulfilled', `read ${turn}`);
+      }
+    });
+
     test('a data plane that stops ends what it reads', async (context) => {
       const { side, get } = await originOf(context, workers, (_request, response) => {
         response.writeHead(200, { 'content-length': CONTENT.length });

@@ -9,6 +9,7 @@ import {
   readSpan,
   toRequestError,
 } from '../http-body/index.ts';
+import { BufferStock } from './buffer-stock.ts';
 import type { BodyHead, BodyNumber, BodyRequest, GetRequest } from './messages.ts';
 import { type IntakeDeps, StreamIntake } from './stream-intake.ts';
 
@@ -22,12 +23,17 @@ interface Body {
   readonly url: URL;
   readonly stream: BulkResponse['body'];
   intake?: PieceIntake;
+  /** What the intake gathers in. */
+  buffer?: Buffer;
+  /** What is being done with it. */
+  running: number;
 }
 
 export class CoreBodies {
   readonly #deps: IntakeDeps;
   readonly #bodies = new Map<BodyNumber, Body>();
   readonly #client = new BulkClient();
+  readonly #buffers = new BufferStock();
   #last = 0;
 
   constructor(deps: Omit<IntakeDeps, 'gatherMs'>) {
@@ -40,7 +46,7 @@ export class CoreBodies {
     try {
       const { status, headers: answered, body } = await this.#client.get(url, headers, options, signal);
       const number = ++this.#last;
-      this.#bodies.set(number, { url, stream: body });
+      this.#bodies.set(number, { url, stream: body, running: 0 });
       return { body: number, status, headers: answered };
     } catch (error) {
       throw toRequestError(error, url, signal);
@@ -52,40 +58,64 @@ export class CoreBodies {
     const body = this.#bodies.get(number);
     if (!body) return;
     const stream = span ? readSpan(body.stream, span, body.url) : body.stream;
-    body.intake = new StreamIntake(stream, capacityBytes, this.#deps);
+    body.buffer = this.#buffers.take(capacityBytes);
+    body.intake = new StreamIntake(stream, body.buffer, this.#deps);
   }
 
   async carryOut(request: BodyRequest): Promise<number | Uint8Array | undefined> {
     const body = this.#bodies.get(request.body);
     if (!body) throw new AnaxError('network_unreachable', 'the body was ended');
-    const { intake, url } = body;
-    assert(intake, 'a body is begun before it is read');
-    switch (request.kind) {
-      case 'gather':
-        return await gather(intake, request, url);
-      case 'refill':
-        await intake.refill(request.bytes);
-        return undefined;
-      case 'digest':
-        return new Uint8Array(await intake.digest());
-      case 'bytes':
-        // A copy: with a part of a buffer all of it would be sent.
-        return new Uint8Array(await intake.bytes());
-      case 'store':
-        await intake.put(request.place);
-        return undefined;
+    assert(body.intake, 'a body is begun before it is read');
+    body.running += 1;
+    try {
+      return await perform(body.intake, request, body.url);
+    } finally {
+      body.running -= 1;
+      if (!this.#bodies.has(request.body)) this.#recycle(body);
     }
+  }
+
+  /** Its buffer is free once nothing is done with it any more. */
+  #recycle({ buffer, running }: Body): void {
+    if (!buffer || running > 0) return;
+    this.#buffers.giveBack(buffer);
+    if (this.#bodies.size === 0) this.#buffers.clear();
   }
 
   /** Closes its connection; who waits for bytes of it is told that it was cut. */
   end(number: BodyNumber): void {
-    this.#bodies.get(number)?.stream.destroy();
+    const body = this.#bodies.get(number);
+    if (!body) return;
     this.#bodies.delete(number);
+    body.stream.destroy();
+    this.#recycle(body);
   }
 
   stop(): void {
     for (const number of this.#bodies.keys()) this.end(number);
     this.#client.close();
+  }
+}
+
+async function perform(
+  intake: PieceIntake,
+  request: BodyRequest,
+  url: URL,
+): Promise<number | Uint8Array | undefined> {
+  switch (request.kind) {
+    case 'gather':
+      return await gather(intake, request, url);
+    case 'refill':
+      await intake.refill(request.bytes);
+      return undefined;
+    case 'digest':
+      return new Uint8Array(await intake.digest());
+    case 'bytes':
+      // A copy: with a part of a buffer all of it would be sent.
+      return new Uint8Array(await intake.bytes());
+    case 'store':
+      await intake.put(request.place);
+      return undefined;
   }
 }
 

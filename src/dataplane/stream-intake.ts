@@ -16,7 +16,7 @@ export interface IntakeDeps {
 export function createLocalIntakes(createHasher: () => PieceHasher) {
   const writer = new PieceWriter();
   return (stream: AsyncIterable<Uint8Array>, capacityBytes: number): PieceIntake =>
-    new StreamIntake(stream, capacityBytes, { createHasher, writer, gatherMs: 0 });
+    new StreamIntake(stream, Buffer.allocUnsafeSlow(capacityBytes), { createHasher, writer, gatherMs: 0 });
 }
 
 /** One buffer: a piece is put away before the next begins. Chunks of the stream are good until the next is asked for. */
@@ -30,10 +30,11 @@ export class StreamIntake implements PieceIntake {
   #rest: Uint8Array = NOTHING;
   #next: Promise<IteratorResult<Uint8Array>> | undefined;
 
-  constructor(stream: AsyncIterable<Uint8Array>, capacityBytes: number, deps: IntakeDeps) {
+  /** The buffer is as long as the longest piece, or longer. */
+  constructor(stream: AsyncIterable<Uint8Array>, buffer: Buffer, deps: IntakeDeps) {
     this.#deps = deps;
     this.#chunks = stream[Symbol.asyncIterator]();
-    this.#buffer = Buffer.allocUnsafeSlow(capacityBytes);
+    this.#buffer = buffer;
     this.#hasher = deps.createHasher();
   }
 
