@@ -22,6 +22,7 @@ const PACKAGES = {
   aria2c: command('aria2c', 'aria2'),
   iperf3: command('iperf3', 'iperf3'),
   ip: command('ip', 'iproute2'),
+  nft: command('nft', 'nftables'),
   mktorrent: command('mktorrent', 'mktorrent'),
   opentracker: command('opentracker', 'opentracker'),
   libtorrent: { name: 'python3-libtorrent', check: `${SYSTEM_PYTHON} -c 'import libtorrent'` },

@@ -50,12 +50,15 @@ export async function startAnax(bed: TestBed): Promise<Race> {
   const faults = new FaultPlan(bed, {
     killSeed: () => seed.kill(),
     killScheduler: () => scheduler.kill(),
+    cut: () => bed.network.cut(cutOffHosts(bed), [ORIGIN]),
+    heal: () => bed.network.heal(),
   });
   const services = [...daemons.values(), seed, scheduler, hub.service];
   const resolved: number[] = [];
+  let startedMs = Number.NaN;
   return {
     start: () => {
-      const startedMs = performance.now();
+      startedMs = performance.now();
       return bed.peers.map((peer) =>
         deliver(bed, peer, REPO, (event) => {
           if (event.kind === 'resolved') resolved.push((performance.now() - startedMs) / 1000);
@@ -66,16 +69,25 @@ export async function startAnax(bed: TestBed): Promise<Race> {
     outputOf: (peer) => outputPath(bed, peer),
     pids: [seed, ...daemons.values()].flatMap(({ child }) => child.pid ?? []),
     resolvedSeconds: () => Math.max(...resolved),
+    healedSeconds: () => faults.healedAtMs && (faults.healedAtMs - startedMs) / 1000,
     origin: async () => {
       const after = await originCounts(bed, hub);
       return { bytes: after.bytes - before.bytes, requests: after.requests - before.requests };
     },
     log: () => services.map(({ name, log }) => `${name}: ${log.slice(-500)}`).join('\n'),
     stop: async () => {
+      await faults.end();
       await Promise.all(services.map((service) => service.stop()));
       await keepLogs(bed, services);
     },
   };
+}
+
+/** The last of the peers, and what is to go with them. */
+function cutOffHosts({ peers, options: { partition } }: TestBed): string[] {
+  if (!partition) return [];
+  const places = { seed: SEED, scheduler: CONTROL } as const;
+  return [...peers.slice(-partition.peers), ...partition.services.map((name) => places[name])];
 }
 
 async function startHub({ network, file }: TestBed): Promise<Emulator> {

@@ -51,6 +51,8 @@ process.once('uncaughtException', (error) => {
 let isLeaving = false;
 
 async function leave(exitCode: number): Promise<void> {
+  // What fails because all is being taken away does not end that.
+  if (isLeaving) return;
   isLeaving = true;
   await cleanUp();
   process.exit(exitCode);
@@ -115,9 +117,10 @@ async function prepareFolder(asked: SwarmOptions): Promise<Workspace & { readonl
 async function raceOnNetwork(asked: SwarmOptions): Promise<SwarmFigures> {
   if (process.getuid?.() !== 0)
     throw new CannotRun('network namespaces need root; run it as root, or see --in-process');
+  const needed: readonly Tool[] = asked.partition ? ['ip', 'nft'] : ['ip'];
   const tools = asked.only.flatMap((name) => STARTERS[name].tools);
-  const missing = await installTools([...new Set<Tool>(['ip', ...tools])], say);
-  if (missing.ip !== undefined) throw new CannotRun(missing.ip);
+  const missing = await installTools([...new Set<Tool>([...needed, ...tools])], say);
+  for (const tool of needed) if (missing[tool] !== undefined) throw new CannotRun(missing[tool]);
   for (const left of await removeLeftNetworks()) say(`removed ${left}, which a run left behind`);
   const workspace = await prepareFolder(asked);
   const { file } = workspace;

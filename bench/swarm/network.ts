@@ -5,6 +5,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { toolEnvironment } from '../kit/packages.ts';
 import { leftNames } from './leftovers.ts';
+import { cutCommand, droppedPackets, HEAL_COMMAND, LIST_CUT_COMMAND } from './network-cut.ts';
 import {
   addressOf,
   type NetworkPlan,
@@ -73,6 +74,25 @@ export class Network {
       sentBy: (host) => links.get(portName(hosts.findIndex(({ name }) => name === host)))?.rx.bytes ?? 0,
       crossZone: uplinks.reduce((sum, bytes) => sum + bytes, 0),
     };
+  }
+
+  /** Until `heal` these hosts and the others do not reach each other; those that are on both sides reach all. */
+  async cut(far: readonly string[], onBothSides: readonly string[]): Promise<void> {
+    const apart = new Set([...far, ...onBothSides]);
+    const near = this.#plan.hosts.map(({ name }) => name).filter((name) => !apart.has(name));
+    const addresses = (names: readonly string[]): string[] => names.map((name) => this.addressOf(name));
+    await this.#inSwitch(cutCommand({ near: addresses(near), far: addresses(far) }));
+  }
+
+  /** Returns how many packets were lost since the cut. */
+  async heal(): Promise<number> {
+    const listing = await this.#inSwitch(LIST_CUT_COMMAND);
+    await this.#inSwitch(HEAL_COMMAND);
+    return droppedPackets(listing);
+  }
+
+  #inSwitch(command: readonly string[]): Promise<string> {
+    return run(['ip', 'netns', 'exec', switchNamespace(this.#plan), ...command]);
   }
 
   /** Ends all that runs on the hosts, and removes them. */

@@ -7,6 +7,21 @@ import { MEMORY_FOLDER } from '../kit/workspace.ts';
 export const CONTENDERS = ['anax', 'star', 'aria2', 'libtorrent'] as const;
 export type ContenderName = (typeof CONTENDERS)[number];
 
+/** What may be cut off together with peers. */
+export const SERVICES = ['seed', 'scheduler'] as const;
+export type ServiceName = (typeof SERVICES)[number];
+
+/** A time during which some hosts do not reach the others. All reach the origin. */
+export interface Partition {
+  /** Share of the delivery at which it begins, from 0 to 1. */
+  readonly at: number;
+  readonly forMs: number;
+  /** Peers that are cut off. */
+  readonly peers: number;
+  /** What is cut off with them. */
+  readonly services: readonly ServiceName[];
+}
+
 export interface SwarmOptions {
   readonly peers: number;
   /** Of each host's link, in each direction. */
@@ -22,6 +37,8 @@ export interface SwarmOptions {
   /** Shares of the delivery, from 0 to 1, at which Anax loses its seed or its scheduler. */
   readonly killSeedAt: number | undefined;
   readonly killSchedulerAt: number | undefined;
+  /** What Anax's network suffers. */
+  readonly partition: Partition | undefined;
   /** Real peers in few processes on loopback addresses, with the daemon's own rate limits, and no rivals. */
   readonly inProcess: boolean;
   readonly dir: string;
@@ -49,6 +66,11 @@ Needs root, and Debian's iproute2; the rivals' packages are installed if missing
                            links, and all of them share this machine's cores)
   --kill-seed-at <p>%      kills Anax's seed when the peers have that much on average
   --kill-scheduler-at <p>% the same with the scheduler
+  --partition-at <p>%      cuts Anax's network in two when the peers have that much on average; both sides reach the
+                           origin. Needs Debian's nftables, which is installed if missing
+  --partition-for <s>      seconds that it is cut for (default 45: links are dead after 15, a reader is elected after 30)
+  --partition-peers <n>    peers that are cut off (default half)
+  --partition-with <names> what is cut off with them, of seed,scheduler (default nothing)
   --in-process             Anax alone: peers in few processes on 127.0.x.y, shaped by their own rate limits, beside one
                            peer alone under the same limits: T(N)/T(1). Needs no root
   --dir <folder>           where to write (default ${MEMORY_FOLDER})
@@ -71,6 +93,10 @@ export function readSwarmOptions(): SwarmOptions {
     workers: { ...text, default: '0' },
     'kill-seed-at': text,
     'kill-scheduler-at': text,
+    'partition-at': text,
+    'partition-for': { ...text, default: '45' },
+    'partition-peers': text,
+    'partition-with': text,
     'in-process': flag,
     dir: { ...text, default: MEMORY_FOLDER },
     plot: text,
@@ -89,17 +115,19 @@ export function toOptions(given: Values): SwarmOptions {
     ? { peers: '200', rate: '2Mbit', size: '64MiB' }
     : { peers: '16', rate: '100Mbit', size: '128MiB' };
   const values: Values = { ...usual, ...given };
+  const peers = countOf(values, 'peers', { min: 1, max: MAX_PEERS });
   return {
-    peers: countOf(values, 'peers', { min: 1, max: MAX_PEERS }),
+    peers,
     bitsPerSecond: rateOf(values, 'rate'),
     sizeBytes: wholePieces(sizeOf(values, 'size')),
     runs: countOf(values, 'runs', { min: 1, max: 99 }),
     zones: countOf(values, 'zones', { min: 1, max: 16 }),
-    only: contendersOf(values),
+    only: namesOf(values, 'only', CONTENDERS),
     warmSeed: values['warm-seed'] === true,
     workers: countOf(values, 'workers', { min: 0, max: 2 }),
     killSeedAt: shareOf(values, 'kill-seed-at'),
     killSchedulerAt: shareOf(values, 'kill-scheduler-at'),
+    partition: partitionOf(values, peers),
     inProcess,
     dir: textOf(values, 'dir') ?? MEMORY_FOLDER,
     json: values['json'] === true,
@@ -130,9 +158,22 @@ function shareOf(values: Values, flag: string): number | undefined {
   return Number(match[1]) / 100;
 }
 
-function contendersOf(values: Values): ContenderName[] {
-  const names = String(values['only']).split(',');
-  const unknown = names.find((name) => !CONTENDERS.some((known) => known === name));
-  if (unknown !== undefined) throw new Error(`--only knows ${CONTENDERS.join(', ')}, not ${unknown}`);
-  return CONTENDERS.filter((name) => names.includes(name));
+function partitionOf(values: Values, peers: number): Partition | undefined {
+  const at = shareOf(values, 'partition-at');
+  if (at === undefined) return undefined;
+  const half = { 'partition-peers': String(Math.floor(peers / 2)) };
+  return {
+    at,
+    forMs: countOf(values, 'partition-for', { min: 1, max: 600 }) * 1000,
+    peers: countOf({ ...half, ...values }, 'partition-peers', { min: 1, max: peers - 1 }),
+    services: namesOf(values, 'partition-with', SERVICES),
+  };
+}
+
+/** Those of the names that are given, in the order of all. */
+function namesOf<Name extends string>(values: Values, flag: string, all: readonly Name[]): Name[] {
+  const names = textOf(values, flag)?.split(',') ?? [];
+  const unknown = names.find((name) => !all.some((known) => known === name));
+  if (unknown !== undefined) throw new Error(`--${flag} knows ${all.join(', ')}, not ${unknown}`);
+  return all.filter((name) => names.includes(name));
 }

@@ -47,6 +47,8 @@ export interface Race {
   readonly pids: readonly number[];
   /** Seconds from the start until the last peer knew what to ask for. */
   resolvedSeconds?(): number;
+  /** Seconds from the start until a network that was cut was whole again; undefined where it is not. */
+  healedSeconds?(): number | undefined;
   /** What the origin gave. */
   origin?(): Promise<{ readonly bytes: number; readonly requests: number }>;
   /** What went wrong, for the message when it takes too long. */
@@ -70,6 +72,8 @@ export interface Outcome {
   readonly resolvedSeconds: number | undefined;
   readonly originBytesRatio: number | undefined;
   readonly originRequests: number | undefined;
+  /** From the end of a partition to the last peer's completion; absent where all were complete before. */
+  readonly afterHealSeconds: number | undefined;
 }
 
 /** Lets what was started calm down. */
@@ -103,6 +107,7 @@ async function measure(name: ContenderName, race: Race, bed: TestBed): Promise<O
   const finishSeconds = await timeAll(name, race, options);
   const cpu = (await sumCpu(race.pids)) - cpuBefore;
   const origin = await race.origin?.();
+  const healedSeconds = race.healedSeconds?.();
   const delivered = options.peers * options.sizeBytes;
   return {
     finishSeconds,
@@ -112,11 +117,14 @@ async function measure(name: ContenderName, race: Race, bed: TestBed): Promise<O
     resolvedSeconds: race.resolvedSeconds?.(),
     originBytesRatio: origin && origin.bytes / options.sizeBytes,
     originRequests: origin?.requests,
+    afterHealSeconds: healedSeconds && Math.max(...finishSeconds) - healedSeconds,
   };
 }
 
 async function timeAll(name: ContenderName, race: Race, options: SwarmOptions): Promise<number[]> {
-  const seconds = PATIENCE_FACTOR * options.peers * boundSeconds(options) + PATIENCE_MORE_SECONDS;
+  const cutSeconds = (options.partition?.forMs ?? 0) / 1000;
+  const seconds =
+    PATIENCE_FACTOR * options.peers * boundSeconds(options) + cutSeconds + PATIENCE_MORE_SECONDS;
   const late = Promise.withResolvers<never>();
   const timer = setTimeout(() => {
     late.reject(new Error(`${name} did not deliver within ${Math.round(seconds)} s\n${race.log?.() ?? ''}`));

@@ -35,6 +35,7 @@ function measures(bound: number): Readonly<Record<string, Measure>> {
     cpuSecondsPerGiB: ({ cpuSecondsPerGiB }) => cpuSecondsPerGiB,
     peakRssMiB: ({ peakRssMiB }) => peakRssMiB,
     resolvedSeconds: ({ resolvedSeconds }) => resolvedSeconds,
+    afterHealSeconds: ({ afterHealSeconds }) => afterHealSeconds,
   };
 }
 
@@ -53,11 +54,16 @@ const COLUMNS: Readonly<Record<string, { readonly head: string; readonly digits:
   originRequests: { head: 'requests', digits: 0 },
   cpuSecondsPerGiB: { head: 'CPU-s/GiB', digits: 2 },
   peakRssMiB: { head: 'peak MiB', digits: 0 },
+  afterHealSeconds: { head: 'after the cut, s', digits: 2 },
 };
 
 export function swarmTable({ options, outcomes, leftOut }: SwarmFigures): string {
   const all = measures(boundSeconds(options));
-  const columns = Object.entries(COLUMNS).filter(([name]) => name !== 'crossZoneRatio' || options.zones > 1);
+  const hidden = new Set([
+    options.zones === 1 && 'crossZoneRatio',
+    options.partition === undefined && 'afterHealSeconds',
+  ]);
+  const columns = Object.entries(COLUMNS).filter(([name]) => !hidden.has(name));
   const rows = [...outcomes].map(([who, runs]) => [
     who,
     ...columns.map(([name, { digits }]) => {
@@ -71,7 +77,8 @@ export function swarmTable({ options, outcomes, leftOut }: SwarmFigures): string
 
 /** Medians by contender, with the least and the greatest makespan, and the conditions. */
 export function swarmObject({ options, machine, outcomes, leftOut }: SwarmFigures): Record<string, unknown> {
-  const { peers, bitsPerSecond, sizeBytes, zones, runs, warmSeed, killSeedAt, killSchedulerAt } = options;
+  const { peers, bitsPerSecond, sizeBytes, zones, runs, warmSeed } = options;
+  const { killSeedAt, killSchedulerAt, partition } = options;
   const bound = boundSeconds(options);
   const contenders = [...outcomes].map(([who, all]) => [who, medians(all, bound)]);
   return {
@@ -84,6 +91,7 @@ export function swarmObject({ options, machine, outcomes, leftOut }: SwarmFigure
       warmSeed,
       ...(killSeedAt !== undefined && { killSeedAt }),
       ...(killSchedulerAt !== undefined && { killSchedulerAt }),
+      ...(partition !== undefined && { partition }),
       boundSeconds: rounded(bound),
       machine,
     },

@@ -7,13 +7,20 @@ import { FaultPlan } from './fault-plan.ts';
 import { peerPlans } from './in-process.ts';
 import { inProcessObject, inProcessTable } from './in-process-report.ts';
 import { leftNames, RUN_PREFIX } from './leftovers.ts';
+import { cutCommand, droppedPackets } from './network-cut.ts';
 import { addressOf, type NetworkPlan, setUpCommands, shaping } from './network-plan.ts';
 import { toOptions } from './options.ts';
 import type { Outcome } from './race.ts';
 import { swarmObject, swarmPlot, swarmTable } from './report.ts';
 import { infoHash } from './torrent.ts';
 
-const DEFAULTS = { runs: '3', only: 'anax,star,aria2,libtorrent', zones: '1', workers: '0' };
+const DEFAULTS = {
+  runs: '3',
+  only: 'anax,star,aria2,libtorrent',
+  zones: '1',
+  workers: '0',
+  'partition-for': '45',
+};
 
 test('the bound is that of Mundinger, Weber and Weiss', () => {
   const delivery = { sizeBytes: 128 * MiB, bitsPerSecond: 100e6 };
@@ -86,31 +93,92 @@ test('options are read, and wrong ones explained', () => {
   assert.equal(read.killSeedAt, 0.5);
   assert.deepEqual(read.only, ['anax', 'aria2']);
   assert.equal(toOptions({ ...DEFAULTS, 'in-process': true }).peers, 200);
+  assert.equal(read.partition, undefined);
+  const cut = { 'partition-at': '50%', 'partition-for': '20', 'partition-with': 'scheduler,seed' };
+  assert.deepEqual(toOptions({ ...DEFAULTS, ...cut }).partition, {
+    at: 0.5,
+    forMs: 20_000,
+    peers: 8,
+    services: ['seed', 'scheduler'],
+  });
   const wrong: [Record<string, string>, RegExp][] = [
     [{ rate: '100' }, /--rate/u],
     [{ only: 'anax,torrent' }, /not torrent/u],
     [{ 'kill-seed-at': '0.5' }, /--kill-seed-at/u],
     [{ peers: '0' }, /--peers/u],
     [{ size: '1.5MiB' }, /--size/u],
+    [{ 'partition-at': '50%', 'partition-for': '0' }, /--partition-for/u],
+    [{ 'partition-at': '50%', 'partition-for': '9', 'partition-peers': '16' }, /--partition-peers/u],
+    [{ 'partition-at': '50%', 'partition-for': '9', 'partition-with': 'origin' }, /not origin/u],
   ];
   for (const [flags, message] of wrong) assert.throws(() => toOptions({ ...DEFAULTS, ...flags }), message);
 });
 
-test('a fault comes once, when the peers have so much on average', () => {
-  const killed: string[] = [];
-  const options = toOptions({ ...DEFAULTS, peers: '2', size: '1MiB', 'kill-seed-at': '50%' });
+/** A plan whose faults are noted in place of carried out. */
+function notedFaults(flags: Record<string, string>): { plan: FaultPlan; done: string[] } {
+  const done: string[] = [];
+  const note = (name: string) => async (): Promise<void> => void done.push(name);
   const plan = new FaultPlan(
-    { options, say: () => undefined },
+    { options: toOptions({ ...DEFAULTS, peers: '2', size: '1MiB', ...flags }), say: () => undefined },
     {
-      killSeed: async () => void killed.push('seed'),
-      killScheduler: async () => void killed.push('scheduler'),
+      killSeed: note('seed'),
+      killScheduler: note('scheduler'),
+      cut: note('cut'),
+      heal: async () => done.push('heal'),
     },
   );
+  return { plan, done };
+}
+
+test('a fault comes once, when the peers have so much on average', () => {
+  const { plan, done } = notedFaults({ 'kill-seed-at': '50%' });
   plan.progress('peer-1', MiB - 1);
-  assert.deepEqual(killed, []);
+  assert.deepEqual(done, []);
   plan.progress('peer-2', 1);
   plan.progress('peer-2', MiB);
-  assert.deepEqual(killed, ['seed']);
+  assert.deepEqual(done, ['seed']);
+});
+
+test('a network that was cut is whole when the delivery has ended, and only then where that is soon', async () => {
+  const { plan, done } = notedFaults({ 'partition-at': '50%', 'partition-for': '600' });
+  plan.progress('peer-1', MiB);
+  await plan.end();
+  assert.deepEqual(done, ['cut', 'heal']);
+  assert.ok(plan.healedAtMs !== undefined);
+  await plan.end();
+  assert.deepEqual(done, ['cut', 'heal']);
+});
+
+test('a network is cut for as long as was asked for', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const { plan, done } = notedFaults({ 'partition-at': '0%', 'partition-for': '20' });
+  plan.progress('peer-1', 0);
+  await Promise.resolve();
+  await Promise.resolve();
+  t.mock.timers.tick(19_999);
+  assert.deepEqual(done, ['cut']);
+  t.mock.timers.tick(1);
+  assert.deepEqual(done, ['cut', 'heal']);
+});
+
+test('a network that was never cut is not healed', async () => {
+  const { plan, done } = notedFaults({ 'partition-at': '50%' });
+  await plan.end();
+  plan.progress('peer-1', MiB);
+  assert.deepEqual(done, []);
+  assert.equal(plan.healedAtMs, undefined);
+});
+
+test('a cut drops both directions between its sides and nothing else', () => {
+  const [command, script = ''] = cutCommand({ near: ['10.10.1.3', '10.10.1.4'], far: ['10.10.1.5'] });
+  assert.equal(command, 'nft');
+  assert.match(script, /set near \{ type ipv4_addr; elements = \{ 10\.10\.1\.3, 10\.10\.1\.4 \}; \}/u);
+  const rules = script.split('\n').filter((line) => line.includes('drop'));
+  assert.deepEqual(rules, [
+    'ip saddr @near ip daddr @far counter drop',
+    'ip saddr @far ip daddr @near counter drop',
+  ]);
+  assert.equal(droppedPackets('counter packets 12 bytes 3 drop\ncounter packets 30 bytes 1 drop'), 42);
 });
 
 test('only what no running bench has made is left over', async () => {
@@ -142,6 +210,7 @@ function outcome(finishSeconds: readonly number[]): Outcome {
     resolvedSeconds: 0.1,
     originBytesRatio: 1,
     originRequests: 3,
+    afterHealSeconds: undefined,
   };
 }
 
@@ -163,6 +232,7 @@ test('the report has medians, ratios to the bound and the spread', () => {
   assert.deepEqual(object['leftOut'], ['aria2: not there']);
   assert.match(swarmTable(figures), /^anax +13\.00 \(12\.00–14\.00\)/mu);
   assert.match(swarmPlot(figures), /<svg[^]*star/u);
+  assert.doesNotMatch(swarmTable(figures), /after the cut/u);
 });
 
 test('peers in one process have an address each, and the seed is one of them', () => {
