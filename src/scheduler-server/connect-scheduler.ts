@@ -1,5 +1,7 @@
 // The link to a scheduler elsewhere. It keeps one attendance stream, and makes a new one when it breaks: after 0–200 ms
-// at first, up to 0–5 s later (full jitter, so that a thousand daemons don't come back at once).
+// at first, up to 0–5 s later (full jitter, so that a thousand daemons don't come back at once). Each stream has a
+// connection of its own: what the kernel sends again on one that was cut off comes ever more seldom, so that the old one
+// would stay silent for as long again after the network is whole.
 //
 // Invariants: on each connection the scheduler hears announce, then a join of every current swarm, before anything
 // else; nothing that was said on an old stream is said on a new one; messages of an old stream don't arrive after
@@ -136,10 +138,9 @@ class RemoteScheduler implements SchedulerLink {
   async #run(): Promise<void> {
     const { url, clock, random, logger } = this.#options;
     const { signal } = this.#stopping;
-    const client = createSchedulerClient(url);
     try {
       for (let failures = 0; !signal.aborted; failures += 1) {
-        if (await this.#attend(client)) failures = 0;
+        if (await this.#attend()) failures = 0;
         if (signal.aborted) return;
         const ceilingMs = Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** Math.min(failures, 10));
         logger.debug('attending again', { scheduler: url, withinMs: ceilingMs });
@@ -147,14 +148,13 @@ class RemoteScheduler implements SchedulerLink {
       }
     } catch (error) {
       if (!isAbortError(error)) throw error;
-    } finally {
-      client.close();
     }
   }
 
   /** One stream, from its opening to its end; whether it was welcomed. */
-  async #attend(client: ReturnType<typeof createSchedulerClient>): Promise<boolean> {
+  async #attend(): Promise<boolean> {
     const { clock, logger, url } = this.#options;
+    const client = createSchedulerClient(url);
     const stream = new SchedulerStream(client, clock, {
       onWelcome: (schedulerKey) => this.#welcomed(stream, schedulerKey),
       onLocated: (requestId, peer) => this.#locates.answer(requestId, peer ?? this.#self),
@@ -166,6 +166,8 @@ class RemoteScheduler implements SchedulerLink {
       await stream.run(this.#announcement(), this.#self, this.#stopping.signal);
     } catch (thrown) {
       if (!this.#stopping.signal.aborted) error = toAnaxError(thrown, 'scheduler_unavailable');
+    } finally {
+      client.close();
     }
     const wasConnected = this.#stream === stream;
     this.#stream = undefined;

@@ -1,9 +1,12 @@
 // Daemons and a scheduler over real sockets.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { afterEach, describe, it } from 'node:test';
 import {
   type BlobKey,
+  type Clock,
   createIdentity,
   isGrantOf,
   type PeerInfo,
@@ -55,12 +58,17 @@ describe('a scheduler over h2c', { timeout: 30_000 }, () => {
   }
 
   /** A daemon that attends and joins what `swarms` has. */
-  async function attend(url: string, peer: PeerInfo, swarms: JoinFacts[] = []): Promise<Listener> {
+  async function attend(
+    url: string,
+    peer: PeerInfo,
+    swarms: JoinFacts[] = [],
+    clock: Clock = realClock,
+  ): Promise<Listener> {
     const link = connectScheduler({
       url,
       self: peer,
       logger: silentLogger,
-      clock: realClock,
+      clock,
       random: Math.random,
       rejoin: () => swarms,
     });
@@ -239,6 +247,26 @@ describe('a scheduler over h2c', { timeout: 30_000 }, () => {
     await attend(again.url, seed);
     assert.equal(typeof (await answer).id, 'string');
     assert.equal((await daemon.link.locate('other ref', [], signal)).id, seed.id);
+  });
+
+  it('is attended over a new connection where one gives no answer, as after a network that was cut', async () => {
+    const server = await serve();
+    const sockets: Socket[] = [];
+    const way = createServer((socket) => {
+      const isFirst = sockets.push(socket.on('error', () => undefined)) === 1;
+      if (isFirst) return;
+      const onward = connect(server.port, '127.0.0.1').on('error', () => undefined);
+      sockets.push(onward);
+      socket.pipe(onward).pipe(socket);
+    });
+    stops.push(() => {
+      way.close();
+      for (const socket of sockets) socket.destroy();
+    });
+    await once(way.listen(0, '127.0.0.1'), 'listening');
+    const { port } = way.address() as AddressInfo;
+    const hasty: Clock = { ...realClock, sleep: (ms, stop) => realClock.sleep(ms / 20, stop) };
+    await attend(`http://127.0.0.1:${port}`, newPeer(), [], hasty);
   });
 
   it('tells in Status who attends and who reads', async () => {
