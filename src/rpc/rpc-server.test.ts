@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
@@ -12,6 +13,7 @@ import {
   createRpcListener,
   ErrorSchema,
   fromConnectError,
+  startHttp2Server,
   startSocketServer,
   toConnectError,
 } from './index.ts';
@@ -49,6 +51,24 @@ describe('an RPC listener on a server of its own', () => {
     assert.equal((await connection.client.ping({})).version, '1.2.3');
     connection.close();
     await server.close();
+  });
+});
+
+describe('an RPC server over HTTP/2', () => {
+  it('is closed in time also where a client does nothing any more', { timeout: 10_000 }, async () => {
+    const server = await startHttp2Server(routes, { host: '127.0.0.1', port: 0 });
+    const { port = 0 } = server;
+    const client = connect({ host: '127.0.0.1', port, allowHalfOpen: true }).on('error', () => undefined);
+    const emptySettings = Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]);
+    client.write(Buffer.concat([Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), emptySettings]));
+    // The server's own settings: it has a session for this client.
+    await once(client, 'data');
+    client.pause();
+    try {
+      await server.close(50);
+    } finally {
+      client.destroy();
+    }
   });
 });
 

@@ -3,7 +3,7 @@
 
 import { createServer as createHttpServer } from 'node:http';
 import { createServer as createHttp2Server, type ServerHttp2Session } from 'node:http2';
-import type { AddressInfo, Server } from 'node:net';
+import type { AddressInfo, Server, Socket } from 'node:net';
 import type { ConnectRouter } from '@connectrpc/connect';
 import { connectNodeAdapter } from '@connectrpc/connect-node';
 import { MiB, toAnaxError } from '../core/index.ts';
@@ -78,9 +78,15 @@ export async function startHttp2Server(routes: RpcRoutes, options: Http2ServerOp
     // A peer that vanishes resets its connection; the streams on it report that to their handlers.
     session.on('error', () => {});
   });
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
   await listen(server, { host: options.host, port: options.port });
   const stop = closer(server, () => {
-    for (const session of sessions) session.destroy();
+    // To destroy a session that is closing waits for its client, which a host that was cut off never answers.
+    for (const socket of sockets) socket.destroy();
   });
   return {
     port: (server.address() as AddressInfo).port,
