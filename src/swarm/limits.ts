@@ -92,7 +92,10 @@ export interface SwarmLimits {
    * for neighbours again. Default 30 s.
    */
   readonly seekMs: number;
-  /** Neighbours dialled in vain this often are given up until the scheduler names them again. Default 6. */
+  /**
+   * Neighbours dialled in vain this often are given up until the scheduler names them again, except by a host that lacks
+   * what no neighbour has and does not read itself. Default 6.
+   */
   readonly maxDials: number;
 }
 

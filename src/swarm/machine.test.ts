@@ -370,3 +370,23 @@ test('who has nobody to get anything from has neighbours named again after 30 s 
   step(host.state, { kind: 'have', peer: other.id, pieces: [2] }, 92_000);
   assert.equal(seeks(200_000), false);
 });
+
+test('who was dialled in vain is given up, but not while pieces are missing that no neighbour has', () => {
+  const world = new SwarmWorld({ seed: 1, hosts: 3, pieces: 4, limits: { maxDials: 2, redialMs: 1_000 } });
+  const [host, lost, other] = world.hosts;
+  assert.ok(host && lost && other);
+  let nowMs = 0;
+  const say = (event: Parameters<typeof step>[1]) => step(host.state, event, nowMs);
+  /** Whether the lost neighbour is dialled once more after 30 s, in vain. */
+  const dialsInVain = (): boolean => {
+    nowMs += 30_000;
+    const isDialled = say({ kind: 'tick' }).some(({ kind }) => kind === 'dial');
+    if (isDialled) say({ kind: 'linkDown', peer: lost.id });
+    return isDialled;
+  };
+  say({ kind: 'neighbours', peers: [lost.info] });
+  say({ kind: 'linkDown', peer: lost.id });
+  assert.deepEqual([dialsInVain(), dialsInVain(), dialsInVain()], [true, true, true]);
+  say({ kind: 'linkUp', peer: other.id, held: Bitfield.full(4) });
+  assert.deepEqual([dialsInVain(), dialsInVain()], [true, false], 'once more, then it is not needed');
+});

@@ -170,7 +170,9 @@ function linkDown(state: SwarmState, peer: PeerId, nowMs: number): void {
   dial.dialling = false;
   dial.failures += 1;
   dial.nextDialMs = nowMs + Math.min(30_000, state.limits.redialMs * 2 ** (dial.failures - 1));
-  if (dial.failures >= state.limits.maxDials) state.dials.delete(peer);
+  // After a cut that outlasts all dials there may be no scheduler to name them again.
+  const isNeeded = !state.lease && isStarved(state);
+  if (dial.failures >= state.limits.maxDials && !isNeeded) state.dials.delete(peer);
 }
 
 function have(state: SwarmState, peer: PeerId, pieces: readonly number[], nowMs: number): void {
