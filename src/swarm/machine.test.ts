@@ -269,16 +269,19 @@ test('whatever happens in whatever order: what is asked adds up, and nothing hel
     fc.record({ kind: fc.constant('linkDown'), peer }),
     fc.record({ kind: fc.constant('requestFailed'), peer, piece, reason, retryAfterMs: fc.constant(5) }),
     fc.record({ kind: fc.constant('dropped'), pieces: fc.array(piece, { maxLength: 3 }) }),
+    fc.record({ kind: fc.constant('reader'), id: fc.nat(6), start: fc.nat(45), end: fc.nat(45) }),
+    fc.record({ kind: fc.constant('readerGone'), id: fc.nat(6) }),
     fc.record({ kind: fc.constant('tick') }),
   );
-  const run = (commands: readonly { kind: string; pieces?: readonly number[] }[]): void => {
+  const run = (commands: readonly Command[]): void => {
     const { state } = firstHost(new SwarmWorld({ seed: 1, hosts: 1, pieces: 40 }));
     let nowMs = 0;
-    for (const { pieces, ...rest } of commands) {
+    for (const { pieces, start, end, ...rest } of commands) {
       nowMs += 300;
       const held = new Bitfield(40);
       if (rest.kind === 'linkUp') for (const one of pieces ?? []) held.add(one);
-      const event = rest.kind === 'linkUp' ? { ...rest, held } : { ...rest, pieces };
+      const stretch = rest.kind === 'reader' ? { start, end } : pieces;
+      const event = rest.kind === 'linkUp' ? { ...rest, held } : { ...rest, pieces: stretch };
       for (const effect of step(state, event as never, nowMs)) {
         if (effect.kind !== 'request') continue;
         assert.ok(
@@ -292,6 +295,13 @@ test('whatever happens in whatever order: what is asked adds up, and nothing hel
   };
   fc.assert(fc.property(fc.array(command, { maxLength: 60 }), run), { numRuns: 300 });
 });
+
+interface Command {
+  readonly kind: string;
+  readonly pieces?: readonly number[];
+  readonly start?: number;
+  readonly end?: number;
+}
 
 function assertConsistent(state: SwarmState): void {
   const links = [...state.links.values()];

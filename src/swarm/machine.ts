@@ -19,6 +19,7 @@ import { tellProgress, yieldLease } from './lease-share.ts';
 import { endLease, endRead, forgetRuns, loseLease, paceReads, startReads, takeLease } from './origin.ts';
 import { lookWhenDue, noteOverdue } from './overdue.ts';
 import { fillWindows, mayFollow } from './picker.ts';
+import { placeReader, removeReader } from './readers.ts';
 import { begun, cancelClaims, dropLink, requestFailed, stored } from './requests.ts';
 import {
   addCopies,
@@ -79,6 +80,10 @@ function apply(state: SwarmState, event: SwarmEvent, nowMs: number, effects: Swa
       return abandon(state, event.pieces, effects);
     case 'dropped':
       return dropped(state, event.pieces);
+    case 'reader':
+      return placeReader(state, event.id, event.pieces);
+    case 'readerGone':
+      return removeReader(state, event.id);
     case 'look':
       state.isLookAsked = false;
       return noteOverdue(state, nowMs);

@@ -4,6 +4,7 @@
 // is not asked of the origin any more if its read has not begun.
 
 import type { ErrorRecord, Range } from '../core/index.ts';
+import { firstReaders } from './readers.ts';
 import { closePiece, isWanted, type LeaseState, openPiece, pieceBytes, type SwarmState } from './state.ts';
 import type { SwarmEffect } from './types.ts';
 
@@ -71,33 +72,48 @@ export function startReads(state: SwarmState, effects: SwarmEffect[]): void {
 }
 
 /**
- * A whole run where at least as many runs wait as reads are free; else a share of one, so that the last files are
- * read in parallel.
+ * What a reader on this host waits for, in parts of the least size, so that they come one soon after another. Otherwise
+ * a whole run where at least as many runs wait as reads are free; else a share of one, so that the last files are read
+ * in parallel.
  */
 function nextRead(state: SwarmState, lease: LeaseState): Range | undefined {
-  const run = nextRun(state, lease);
+  for (const awaited of firstReaders(state)) {
+    const run = nextRun(state, lease, awaited);
+    if (run) return takePart(state, lease, run, 0);
+  }
+  const run = nextRun(state, lease, EVERYTHING);
   if (!run) return undefined;
   const free = state.limits.originReads - lease.reads.size;
   const parts = Math.max(1, Math.floor(free / (lease.runs.length + 1)));
-  const perPart = Math.ceil((run.end - run.start) / parts);
+  return takePart(state, lease, run, Math.ceil((run.end - run.start) / parts));
+}
+
+const EVERYTHING: Range = { start: 0, end: Number.POSITIVE_INFINITY };
+
+/** The beginning of a stretch that was taken off the runs, of so many pieces or the least that is worth a request. */
+function takePart(state: SwarmState, lease: LeaseState, run: Range, pieces: number): Range {
   const atLeast = Math.ceil(state.limits.minReadBytes / pieceBytes(state, run.start));
-  const end = Math.min(run.end, run.start + Math.max(perPart, atLeast));
-  if (end < run.end) lease.runs.unshift({ start: end, end: run.end });
+  const end = Math.min(run.end, run.start + Math.max(pieces, atLeast));
+  if (end < run.end) {
+    const after = lease.runs.findIndex(({ start }) => start >= end);
+    lease.runs.splice(after < 0 ? lease.runs.length : after, 0, { start: end, end: run.end });
+  }
   return { start: run.start, end };
 }
 
 /**
- * Takes the first stretch off the runs that is neither held nor on its way from a neighbour. Held pieces leave the
- * runs; those on their way stay, in case they do not arrive.
+ * Takes the first stretch within some pieces off the runs that is neither held nor on its way from a neighbour. Held
+ * pieces leave the runs; those on their way stay, in case they do not arrive.
  */
-function nextRun(state: SwarmState, lease: LeaseState): Range | undefined {
+function nextRun(state: SwarmState, lease: LeaseState, within: Range): Range | undefined {
   for (let at = 0; at < lease.runs.length; at += 1) {
     const run = lease.runs[at];
-    if (!run) continue;
-    let start = run.start;
-    while (start < run.end && !isReadable(state, start)) start += 1;
+    if (!run || run.end <= within.start || run.start >= within.end) continue;
+    const last = Math.min(run.end, within.end);
+    let start = Math.max(run.start, within.start);
+    while (start < last && !isReadable(state, start)) start += 1;
     let end = start;
-    while (end < run.end && isReadable(state, end)) end += 1;
+    while (end < last && isReadable(state, end)) end += 1;
     const rest = unheldParts(state, run, start, end);
     if (start === end && rest.length === 1) continue;
     lease.runs.splice(at, 1, ...rest);

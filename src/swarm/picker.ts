@@ -7,6 +7,7 @@
 // the others are told. A piece that was begun and is overdue is asked of one more.
 
 import { mayImport } from './imports.ts';
+import { windowPieces } from './readers.ts';
 import { addClaim, freeLanes, isWaiting, type LinkState, type SwarmState } from './state.ts';
 import type { SwarmEffect } from './types.ts';
 
@@ -88,17 +89,46 @@ function hasRoomForSole({ limits }: SwarmState, link: LinkState): boolean {
   return link.asked.length < limits.solePiecesPerLink && link.askedBytes < limits.soleWindowBytes;
 }
 
-/** The open piece that fewest neighbours hold and fewest were asked for; of those that only this one has, if so said. */
+/** What a reader waits for, else the rarest; of what only this one has, if so said. */
 function pickPiece(
   state: SwarmState,
   link: LinkState,
   nowMs: number,
   isSoleOnly: boolean,
 ): number | undefined {
-  const { open, copies, askedOf, limits, holdings } = state;
+  if (state.open.count === 0) return undefined;
+  const awaited = state.readers.size > 0 ? pickAwaited(state, link, nowMs, isSoleOnly) : undefined;
+  return awaited ?? pickRarest(state, link, nowMs, isSoleOnly);
+}
+
+/**
+ * The first open piece in the windows of the readers, however many were asked for it: whoever is first to send has it.
+ * Asking each for another piece leaves a reader waiting for the slowest of them.
+ */
+function pickAwaited(
+  state: SwarmState,
+  link: LinkState,
+  nowMs: number,
+  isSoleOnly: boolean,
+): number | undefined {
+  const { open, copies, holdings } = state;
+  for (const piece of windowPieces(state)) {
+    if (!open.has(piece) || !holdings.has(link.row, piece)) continue;
+    if (isSoleOnly && copies[piece] !== 1) continue;
+    if (mayAsk(state, link, piece, nowMs)) return piece;
+  }
+  return undefined;
+}
+
+/** The open piece that fewest neighbours hold and fewest were asked for. */
+function pickRarest(
+  state: SwarmState,
+  link: LinkState,
+  nowMs: number,
+  isSoleOnly: boolean,
+): number | undefined {
+  const { open, copies, askedOf, holdings } = state;
   const row = link.row * holdings.stride;
-  if (open.count === 0) return undefined;
-  const mayClaim = state.claimedBytes < limits.maxClaimedBytes;
   const wordCount = open.words.length;
   const from = Math.floor(state.random() * wordCount);
   let best: number | undefined;
@@ -114,15 +144,21 @@ function pickPiece(
       const score = (copies[piece] ?? 0) + CLAIM_WEIGHT * asked;
       seen += 1;
       if (score > least || (score === least && state.random() < 0.5)) continue;
-      if (nowMs < link.slowUntilMs && (copies[piece] ?? 0) > 1) continue;
-      if (link.isFar && !mayImport(state, piece, nowMs)) continue;
-      if (asked > 0 ? !mayAskMore(state, link, piece) : !mayClaim) continue;
+      if (!mayAsk(state, link, piece, nowMs)) continue;
       best = piece;
       least = score;
     }
     if (seen >= MAX_CANDIDATES) break;
   }
   return best;
+}
+
+/** Whether an open piece that a neighbour holds may be asked of it. */
+function mayAsk(state: SwarmState, link: LinkState, piece: number, nowMs: number): boolean {
+  if (nowMs < link.slowUntilMs && (state.copies[piece] ?? 0) > 1) return false;
+  if (link.isFar && !mayImport(state, piece, nowMs)) return false;
+  if ((state.askedOf[piece] ?? 0) > 0) return mayAskMore(state, link, piece);
+  return state.claimedBytes < state.limits.maxClaimedBytes;
 }
 
 function mayAskMore(state: SwarmState, link: LinkState, piece: number): boolean {

@@ -95,6 +95,8 @@ export interface SwarmState {
   readonly abandoned: Set<number>;
   /** Missing pieces that nobody sends, or sends too slowly, and that no running read of this host brings. */
   readonly open: PieceSet;
+  /** What is still to be read by those who read in order, in the order in which they came. See `readers.ts`. */
+  readonly readers: Map<number, Range>;
   /** Of how many links each piece was asked. */
   readonly askedOf: Uint8Array;
   /** Missing pieces that were asked for, by number. */
@@ -165,6 +167,7 @@ export function createSwarmState({ self, zone = '', map, held, rngSeed, limits }
     held: held.clone(),
     abandoned: new Set(),
     open: PieceSet.from(map.pieceCount, held.missing()),
+    readers: new Map(),
     askedOf: new Uint8Array(map.pieceCount),
     claims: new Map(),
     links: new Map(),

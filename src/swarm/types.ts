@@ -48,6 +48,13 @@ export type SwarmEvent =
   | { readonly kind: 'dropped'; readonly pieces: readonly number[] }
   /** A blob can't be had (the origin lacks it or serves it wrong): its pieces are not wanted any more. */
   | { readonly kind: 'abandon'; readonly pieces: Range }
+  /**
+   * Somebody on this host reads these pieces in order and waits for the first of them; told again whenever it moves on.
+   * An empty range is a reader that has gone.
+   */
+  | { readonly kind: 'reader'; readonly id: number; readonly pieces: Range }
+  /** It has what it wanted, or wants no more. */
+  | { readonly kind: 'readerGone'; readonly id: number }
   /** The time of a `look` came. */
   | { readonly kind: 'look' }
   | { readonly kind: 'tick' };
