@@ -6,6 +6,7 @@ import { hashOf, type SwarmEffect, type SwarmEvent } from '../swarm/index.ts';
 import { Pipe } from './flows.ts';
 import type { Link, LinkNode } from './link.ts';
 import { PIECE_BYTES } from './options.ts';
+import { SimReader } from './reader.ts';
 import { Session } from './session.ts';
 import type { World, Zone } from './world.ts';
 
@@ -38,6 +39,7 @@ export class SimHost implements LinkNode {
   /** How far its time of day is off. A daemon goes by what it was when it started, as src/system/steady-clock.ts has it. */
   clockErrorMs = 0;
   finishedMs: number | undefined;
+  readonly reader: SimReader | undefined;
   sentBytes = 0;
   crossZoneBytes = 0;
   #diskFreeAtMs = 0;
@@ -62,6 +64,8 @@ export class SimHost implements LinkNode {
       version: 'sim',
     };
     this.idHash = hashOf(this.info.id);
+    const isReader = index >= world.options.seeds && index < world.options.seeds + world.options.readers;
+    this.reader = isReader ? new SimReader(world, this) : undefined;
   }
 
   /** Has everything on disk, as after a download of before. */
@@ -75,6 +79,7 @@ export class SimHost implements LinkNode {
     const session = new Session(this.#world, this);
     this.session = session;
     session.attendance.start();
+    this.reader?.start();
     this.#tick(session);
     this.#noteCompletion();
   }
@@ -174,6 +179,7 @@ export class SimHost implements LinkNode {
       this.feed({ kind: 'stored', piece, from });
       this.#world.checks.stored(this, session);
       this.#noteCompletion();
+      this.reader?.look();
       then();
     });
   }

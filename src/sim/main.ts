@@ -5,6 +5,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { MiB } from '../core/index.ts';
+import { DEFAULT_SWARM_LIMITS } from '../swarm/index.ts';
 import { measureJoins } from './joins.ts';
 import { DEFAULT_SIM_OPTIONS, type SimOptions } from './options.ts';
 import { plotCompletion } from './plot.ts';
@@ -19,6 +20,7 @@ const HELP = `usage: npm run sim -- [options]
   --slow share   peers with a quarter of the rate   --degree n   neighbours of a peer (as the scheduler's default)
   --seed-peers n seeds that read the origin (1)     --share-mib n  least part of a lease that is shared (32)
   --straggler    one peer's uplink falls to 1 %     --jobs n     seeds on so many threads (1)
+  --readers n    peers that read it in order as it comes (0)   --reader-window n   pieces asked first for it (24)
   --faults       crashes, partitions, lies, …       --twice      runs each seed twice and compares the traces
   --warm-seed    the seeds have all of it at the start
   --joins n      instead: what so many joins cost the scheduler
@@ -26,7 +28,16 @@ const HELP = `usage: npm run sim -- [options]
 `;
 
 const NUMBERS = ['peers', 'pieces', 'seed', 'seeds', 'zones', 'zone-mbit', 'mbit', 'origin-mbit'] as const;
-const MORE_NUMBERS = ['slow', 'degree', 'seed-peers', 'share-mib', 'jobs', 'joins'] as const;
+const MORE_NUMBERS = [
+  'slow',
+  'degree',
+  'seed-peers',
+  'share-mib',
+  'jobs',
+  'joins',
+  'readers',
+  'reader-window',
+] as const;
 
 type NumberName = (typeof NUMBERS)[number] | (typeof MORE_NUMBERS)[number];
 
@@ -65,6 +76,7 @@ function toOptions(values: Values): SimOptions {
   const mbit = numberOf(values, 'mbit', 1000);
   const zoneMbit = values['zone-mbit'] === undefined ? undefined : numberOf(values, 'zone-mbit', 0);
   const degree = values.degree === undefined ? undefined : numberOf(values, 'degree', 0);
+  const readerWindow = numberOf(values, 'reader-window', DEFAULT_SWARM_LIMITS.readerWindow);
   const shareBytes = numberOf(values, 'share-mib', 32) * MiB;
   return {
     ...DEFAULT_SIM_OPTIONS,
@@ -75,12 +87,13 @@ function toOptions(values: Values): SimOptions {
     slow: numberOf(values, 'slow', 0),
     straggler: values.straggler,
     faults: values.faults,
+    readers: numberOf(values, 'readers', 0),
     warmSeed: values['warm-seed'],
     linkBytesPerSecond: mbit * BYTES_PER_MBIT,
     originBytesPerSecond: numberOf(values, 'origin-mbit', mbit) * BYTES_PER_MBIT,
     ...(zoneMbit !== undefined && { zoneBytesPerSecond: zoneMbit * BYTES_PER_MBIT }),
     scheduler: { ...(degree !== undefined && { degree }), minSharedBytes: 2 * shareBytes },
-    swarm: { minYieldBytes: shareBytes },
+    swarm: { minYieldBytes: shareBytes, readerWindow },
   };
 }
 

@@ -19,6 +19,8 @@ export interface SimOptions {
   /** Whether one peer's uplink falls to a hundredth when half of the bound's time is over. Default false. */
   readonly straggler: boolean;
   readonly faults: boolean;
+  /** Peers with somebody who reads all in order while it comes; the first ones. Default 0. */
+  readonly readers: number;
   /** Whether the seeds hold everything from the start. Default false: the first of them reads it meanwhile. */
   readonly warmSeed: boolean;
   /** Bytes per second of a host's link, each way. Default 125 MB/s (1 Gbit/s). */
@@ -48,6 +50,7 @@ export const DEFAULT_SIM_OPTIONS: SimOptions = {
   slow: 0,
   straggler: false,
   faults: false,
+  readers: 0,
   warmSeed: false,
   linkBytesPerSecond: 125_000_000,
   originBytesPerSecond: 125_000_000,

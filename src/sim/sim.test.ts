@@ -87,6 +87,24 @@ test('a parent that all but stops half way costs little time', () => {
   }
 });
 
+test('who reads in order hardly waits where others have the content, and nobody is later for it', () => {
+  const late = { peers: 1, seeds: 6, pieces: 128, warmSeed: true, readers: 1 };
+  const rarestFirst = simulate({ ...late, swarm: { readerWindow: 0 } });
+  const inOrder = simulate(late);
+  assert.ok((inOrder.readerFirstSeconds ?? 1) < 0.1, `${inOrder.readerFirstSeconds} s to the first piece`);
+  assert.ok((inOrder.readerStallSeconds ?? 1) < 0.1, `${inOrder.readerStallSeconds} s without a piece`);
+  assertNear(inOrder.makespanSeconds, rarestFirst.makespanSeconds);
+  assertNear(inOrder.readerEndSeconds ?? 0, inOrder.makespanSeconds, 0.1);
+  assertNear(rarestFirst.readerEndSeconds ?? 0, 2 * rarestFirst.makespanSeconds, 0.2);
+});
+
+test('with readers, faults and zones everybody completes', () => {
+  for (const seed of [1, 2, 3]) {
+    const { violation } = simulate({ peers: 12, pieces: 64, zones: 2, readers: 6, faults: true, seed });
+    assert.equal(violation, undefined);
+  }
+});
+
 test('a join costs the scheduler a few messages', () => {
   const { joins, messagesPerJoin } = measureJoins(200, () => 0);
   assert.equal(joins, 200);

@@ -43,6 +43,10 @@ export interface SimResult {
   readonly havesPerPiece: number;
   /** Bytes sent to somebody who had them by then, against all that were needed. */
   readonly wastedRatio: number;
+  /** With readers, means of theirs: until the first piece was read, and all; in between, without anything to read. */
+  readonly readerFirstSeconds?: number;
+  readonly readerStallSeconds?: number;
+  readonly readerEndSeconds?: number;
   readonly faults: number;
   readonly events: number;
   readonly traceHash: string;
@@ -102,6 +106,7 @@ function measure(world: World): SimResult {
     cancelsPerPiece: checks.messages.cancel / wanted,
     havesPerPiece: checks.messages.have / wanted,
     wastedRatio: checks.wastedBytes / (wanted * PIECE_BYTES),
+    ...(options.readers > 0 && readerFigures(peers)),
     faults: checks.faults,
     events: agenda.ran,
     traceHash: trace.hash,
@@ -114,6 +119,16 @@ function finishesOf(peers: readonly SimHost[]): number[] {
   return peers
     .flatMap(({ finishedMs }) => (finishedMs === undefined ? [] : [(finishedMs - START_MS) / 1000]))
     .toSorted((left, right) => left - right);
+}
+
+function readerFigures(peers: readonly SimHost[]) {
+  const readers = peers.flatMap(({ reader }) => reader ?? []);
+  const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length / 1000;
+  return {
+    readerFirstSeconds: mean(readers.map(({ firstMs }) => firstMs - START_MS)),
+    readerStallSeconds: mean(readers.map(({ stallMs }) => stallMs)),
+    readerEndSeconds: mean(readers.map(({ endMs }) => endMs - START_MS)),
+  };
 }
 
 function lastOf(peers: readonly SimHost[]): number {
