@@ -41,11 +41,19 @@ export class Sessions {
     for (const { session } of this.#entries.values()) yield session;
   }
 
-  /** The session for a download: the running one, or a new one. Release it after use. */
-  async use(snapshot: StoredSnapshot, credentials: Credentials | undefined): Promise<SessionUse> {
+  /**
+   * The session for a download: the running one, or a new one. `prepare` is called before it has started, if it is new.
+   * Release it after use.
+   */
+  async use(
+    snapshot: StoredSnapshot,
+    credentials: Credentials | undefined,
+    prepare: (session: SwarmSession) => void = () => {},
+  ): Promise<SessionUse> {
     const entry = await this.#open(snapshot, credentials, 1);
     let released = false;
     try {
+      prepare(entry.session);
       await entry.started;
     } catch (error) {
       await this.#release(entry);

@@ -37,6 +37,8 @@ import {
 import { BlobTask } from './blob-task.ts';
 import { Borrowing, unsignedPieces } from './borrowing.ts';
 import { Exchange } from './exchange.ts';
+import { FileReader } from './file-reader.ts';
+import { FileReaders } from './file-readers.ts';
 import { isShareable } from './held-blobs.ts';
 import { offeredPieces } from './offers.ts';
 import { originOf } from './origin-budget.ts';
@@ -60,6 +62,7 @@ export class SwarmSession {
   readonly #origin: OriginSide;
   readonly #borrowing: Borrowing;
   readonly #verdicts: Verdicts;
+  readonly #fileReaders = new FileReaders((event) => this.#feed(event));
   readonly #stopping = new AbortController();
   readonly #running = new Set<Promise<void>>();
   readonly #startedMs: number;
@@ -176,6 +179,11 @@ export class SwarmSession {
     await task.fileSettled(digest);
   }
 
+  /** Reads a file in order while it comes; also before the session has started. Close it. */
+  readFile(digest: Digest): FileReader {
+    return new FileReader(this.#context, this.#fileReaders, digest);
+  }
+
   /** Whether a blob failed and nothing else is under way: then the next download starts a new session. */
   get isSpent(): boolean {
     const tasks = [...this.#context.tasks.values()];
@@ -264,6 +272,7 @@ export class SwarmSession {
       rngSeed,
       limits: deps.limits,
     });
+    this.#fileReaders.tellAll();
     this.#ticker = setInterval(() => {
       this.#feed({ kind: 'tick' });
       this.succession.tick();
@@ -371,6 +380,7 @@ export class SwarmSession {
   #feed(event: SwarmEvent): void {
     if (this.#stopping.signal.aborted || !this.#state) return;
     for (const effect of step(this.#state, event, this.#context.deps.clock.now())) this.#carryOut(effect);
+    if (event.kind === 'stored' || event.kind === 'dropped') this.#fileReaders.wake();
   }
 
   #carryOut(effect: SwarmEffect): void {
