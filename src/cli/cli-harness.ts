@@ -21,6 +21,7 @@ export interface CliSetup {
   readonly home?: string;
   readonly signal?: AbortSignal;
   readonly parts?: Partial<CliParts>;
+  readonly writeBytes?: CliContext['writeBytes'];
 }
 
 /** Runs a program without a terminal, without a daemon, in `/work`. */
@@ -36,6 +37,7 @@ export async function runCli(
   const unexpected = () => Promise.reject(new AnaxError('internal', 'not part of this test'));
   const context: CliContext = {
     stdout: { write: (text) => out.push(text) },
+    writeBytes: setup.writeBytes ?? (async (bytes) => void out.push(Buffer.from(bytes).toString())),
     stderr: { write: (text) => err.push(text) },
     env: setup.env ?? {},
     cwd: '/work',

@@ -18,6 +18,8 @@ export interface CliOutput {
 export interface CliContext {
   /** Results only. */
   readonly stdout: CliOutput;
+  /** Writes to standard output; resolves when it was taken. Rejects with `EPIPE` where nobody reads it any more. */
+  readonly writeBytes: (bytes: Uint8Array) => Promise<void>;
   /** Progress, summaries, errors. */
   readonly stderr: NodeJS.WriteStream | CliOutput;
   readonly env: EnvironmentValues;
@@ -33,6 +35,7 @@ export interface CliContext {
 export function createProcessContext(): CliContext {
   return {
     stdout: process.stdout,
+    writeBytes: (bytes) => writeTo(process.stdout, bytes),
     stderr: process.stderr,
     env: process.env,
     cwd: process.cwd(),
@@ -47,6 +50,16 @@ export function createProcessContext(): CliContext {
     interrupt: createInterrupt(process),
     now: () => performance.now(),
   };
+}
+
+async function writeTo(output: NodeJS.WriteStream, bytes: Uint8Array): Promise<void> {
+  // A stream tells an error twice, and to nobody's ears it ends the process.
+  const ignore = (): void => {};
+  output.on('error', ignore);
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  output.write(bytes, (error) => (error ? reject(error) : resolve()));
+  await promise;
+  output.off('error', ignore);
 }
 
 /** package.json is two folders up in the sources and in the build alike. */

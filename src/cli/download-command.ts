@@ -20,12 +20,15 @@ Examples:
     dfget hf://org/model --hf-cache
   One file, checked:
     dfget https://example.org/data.tar -O data.tar --digest sha256:…
+  One file to standard output, as it comes (the end of a wrong file does not come, and the exit code is not 0):
+    dfget hf://org/model/model.gguf -O - | loader
   What would be downloaded:
     dfget modelscope://Qwen/Qwen3-0.6B --dry-run
 
 Exit codes:
   0 done   2 usage   3 authentication   4 gated   5 not found   6 rate limited   7 origin
   8 wrong content   9 disk   10 network   11 timeout   1 several of these   70 bug   130 interrupted
+  141 nobody reads standard output any more
 `;
 
 /** Makes `command` download; `done` gets the exit code. */
@@ -101,7 +104,8 @@ function createPresenter(
   const { stderr, stdout, env } = context;
   const now = () => context.now();
   if (options.json) return jsonPresenter(stdout, now);
-  if (options.quiet || !options.progress || options.dryRun) return silentPresenter;
+  const isInTheWay = options.output === '-' && stdout.isTTY === true;
+  if (options.quiet || !options.progress || options.dryRun || isInTheWay) return silentPresenter;
   const canDraw = 'columns' in stderr && isTerminal(stderr, env) && !withLog;
   if (!canDraw) return calmPresenter(program, stderr, now);
   return livePresenter(stderr as NodeJS.WriteStream, pc.createColors(wantsColour(stderr, env)), now);

@@ -51,7 +51,10 @@ export function addDownloadOptions(command: Command): void {
     .option('--exclude <glob>', 'no files that match; repeatable', collect)
     .option('--digest <digest>', 'what a single file must have: sha256:…')
     .optionsGroup('Where to:')
-    .option('-O, --output <path>', 'folder for a repository, file for a file')
+    .option(
+      '-O, --output <path>',
+      'folder for a repository, file for a file; - writes a file to standard output as it comes',
+    )
     .option(
       '--hf-cache [dir]',
       "also into Hugging Face's cache (default: where HF_HUB_CACHE or HF_HOME says)",
@@ -101,6 +104,8 @@ export async function toRequest(
   config: Config,
 ): Promise<DownloadRequest> {
   const { output, digest, overwrite = false, dryRun = false } = options;
+  const stream = output === STANDARD_OUTPUT;
+  if (stream) checkStreamed(options);
   const include = [...(options.include ?? []), ...(options.includeFiles ?? [])];
   const exclude = [...(options.exclude ?? []), ...(options.excludeFiles ?? [])];
   const revision = options.revision ?? options.hfRevision ?? options.msRevision;
@@ -118,7 +123,8 @@ export async function toRequest(
     exclude,
     overwrite,
     dryRun,
-    ...(output !== undefined && { outputPath: outputPath(context, output) }),
+    ...(stream && { stream }),
+    ...(output !== undefined && !stream && { outputPath: outputPath(context, output) }),
     ...(hfCacheDir !== undefined && { hfCacheDir }),
     ...(revision !== undefined && { revision }),
     ...(digest !== undefined && { digest: parseDigest(digest) }),
@@ -127,6 +133,19 @@ export async function toRequest(
     ...(headers && { headers }),
     ...(endpoint !== undefined && { endpoint }),
   };
+}
+
+/** As the output path: `./-` is a file of this name. */
+const STANDARD_OUTPUT = '-';
+
+/** Throws `usage_invalid` for options that make no sense where the file goes to standard output. */
+function checkStreamed({ overwrite, hfCache, json }: DownloadOptions): void {
+  const unfit = [overwrite && '--overwrite', hfCache !== undefined && '--hf-cache', json && '--json'];
+  const [first] = unfit.filter((name) => name !== undefined && name !== false);
+  if (first === undefined) return;
+  throw new AnaxError('usage_invalid', `${first} does not go with -O -`, {
+    hint: '-O - writes one file to standard output, and nothing else',
+  });
 }
 
 /** Absolute; a slash at the end stays: it says that a single file goes into a folder. */

@@ -1,7 +1,14 @@
 // One download from its request to its exit code: feeds the events to the state and the presenter, and tells the end.
 
 import pc from 'picocolors';
-import { AnaxError, type ErrorRecord, ExitCode, formatBytes, toErrorRecord } from '../core/index.ts';
+import {
+  AnaxError,
+  type ErrorRecord,
+  ExitCode,
+  formatBytes,
+  systemErrorCode,
+  toErrorRecord,
+} from '../core/index.ts';
 import type { DownloadEngine, DownloadRequest } from '../rpc/index.ts';
 import { type CliContext, wantsColour } from './context.ts';
 import { errorLines, exitCodeOf, exitCodeOfFiles, failedFileLines } from './error-text.ts';
@@ -29,20 +36,52 @@ export async function runDownload(
 ): Promise<number> {
   let state = initialState(request.url, context.now());
   let failure: ErrorRecord | undefined;
+  let streamedBytes = 0;
   const { signal } = options;
   try {
     presenter.show(state);
     for await (const event of engine.download(request, signal)) {
+      if (event.kind === 'chunk') {
+        if (!(await writeChunk(context, event.content, signal))) return ExitCode.pipeClosed;
+        streamedBytes += event.content.length;
+        continue;
+      }
       state = reduce(state, event, context.now());
       presenter.show(state, event);
     }
     if (!state.summary) throw new AnaxError('internal', 'the download ended without a summary');
+    if (request.stream) checkStreamed(state, streamedBytes);
   } catch (error) {
     failure = toErrorRecord(signal.aborted ? signal.reason : error);
   } finally {
     presenter.close();
   }
   return tellEnd(context, request, options, state, failure);
+}
+
+/** False where nobody reads standard output any more, which is no error. An interrupt does not wait for who reads it. */
+async function writeChunk(context: CliContext, content: Uint8Array, signal: AbortSignal): Promise<boolean> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = (): void => reject(signal.reason as Error);
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    signal.throwIfAborted();
+    await Promise.race([context.writeBytes(content), aborted]);
+    return true;
+  } catch (error) {
+    if (systemErrorCode(error) === 'EPIPE') return false;
+    throw error;
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
+/** A daemon that does not know of streams delivers into its cache, and gives nothing. */
+function checkStreamed({ resolved, failed }: ViewState, streamedBytes: number): void {
+  if (failed.length > 0 || streamedBytes === resolved?.totalBytes) return;
+  throw new AnaxError('daemon_unavailable', 'the daemon does not stream files: it is of another version', {
+    hint: 'start it again with this version, or name a --cache-dir to do without it',
+  });
 }
 
 function tellEnd(

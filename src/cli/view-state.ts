@@ -89,6 +89,8 @@ export function reduce(state: ViewState, event: DownloadEvent, nowMs: number): V
       const { path, error } = event;
       return { ...state, failed: [...state.failed, { path, error }], active: without(state.active, path) };
     }
+    case 'chunk':
+      return state;
     case 'done':
       return withSummary(state, event.summary);
   }

@@ -17,6 +17,8 @@ export const ExitCode = {
   timeout: 11,
   internal: 70,
   interrupted: 130,
+  /** Whoever read standard output went away: what the shell says of a process that SIGPIPE ended. */
+  pipeClosed: 141,
 } as const;
 
 /** The RPC codes of Connect (and gRPC), by name. */

@@ -13,6 +13,7 @@ import {
 } from '../core/index.ts';
 import type { DownloadEvent, DownloadRequest, DownloadSummary } from '../rpc/index.ts';
 import { EventQueue } from './event-queue.ts';
+import type { FileReader } from './file-reader.ts';
 import { type Fetching, FileRun, type SummaryBase } from './file-run.ts';
 import type { Destination } from './outputs.ts';
 import { findPresent, type PresentFiles } from './present-files.ts';
@@ -21,7 +22,8 @@ import type { SwarmSession } from './swarm-session.ts';
 export interface DownloadDeps {
   resolve(credentials: Credentials, signal: AbortSignal): Promise<StoredSnapshot>;
   format(snapshot: StoredSnapshot): string;
-  openSession(snapshot: StoredSnapshot, credentials: Credentials): Promise<SessionUse>;
+  /** With `read`, to read that file in order. */
+  openSession(snapshot: StoredSnapshot, credentials: Credentials, read?: Digest): Promise<SessionUse>;
   createDestination(snapshot: StoredSnapshot): Promise<Destination>;
   /** All digests of a stored blob, this one included. */
   digestsOf(digest: Digest): Promise<readonly Digest[]>;
@@ -36,6 +38,8 @@ export interface DownloadDeps {
 /** A session that this download uses. */
 export interface SessionUse {
   readonly session: SwarmSession;
+  /** Of the file that is read in order, if there is one. */
+  readonly reader?: FileReader;
   release(): Promise<void>;
 }
 
@@ -79,13 +83,15 @@ async function* download(
     yield { kind: 'done', summary: emptySummary(deps, base) };
     return;
   }
+  const streamed = request.stream === true ? streamedFile(request, snapshot.manifest) : undefined;
   const destination = await deps.createDestination(snapshot);
   const found = await findPresent(destination, comparable(request, snapshot.manifest), signal);
   const use = isAllFound(found, snapshot.manifest)
     ? nothingToFetch(snapshot)
-    : await deps.openSession(snapshot, credentials);
+    : await deps.openSession(snapshot, credentials, streamed?.digest);
   try {
-    const run = new FileRun({ deps, request, session: use.session, destination, found, signal });
+    const { session, reader } = use;
+    const run = new FileRun({ deps, request, session, reader, destination, found, signal });
     yield* run.events();
     yield { kind: 'done', summary: run.summary(base) };
   } finally {
@@ -129,6 +135,18 @@ function checkDigestOption(digest: Digest | undefined, { files }: Manifest): voi
   }
 }
 
+/** The only file. Throws `usage_invalid` where it is not the only one, or shall go somewhere else as well. */
+function streamedFile(request: DownloadRequest, { files }: Manifest): ManifestFile {
+  if (request.outputPath !== undefined || request.hfCacheDir !== undefined) {
+    throw new AnaxError('usage_invalid', 'a file is streamed or put into a place, not both');
+  }
+  const [file] = files;
+  if (file && files.length === 1) return file;
+  throw new AnaxError('usage_invalid', `one file can be streamed, not ${files.length}`, {
+    hint: 'name the file in the URL or with --include; --dry-run lists them',
+  });
+}
+
 function resolvedEvent(deps: DownloadDeps, snapshot: StoredSnapshot): DownloadEvent {
   return {
     kind: 'resolved',
@@ -163,8 +181,14 @@ function isAllFound({ present, refused }: PresentFiles, { files }: Manifest): bo
   return files.length > 0 && files.every((file) => present.has(file) || refused.has(file));
 }
 
+interface NothingToFetch {
+  readonly session: Fetching;
+  readonly reader?: undefined;
+  release(): Promise<void>;
+}
+
 /** Stands in for a session where there is nothing to do for one. */
-function nothingToFetch(snapshot: StoredSnapshot): { session: Fetching; release(): Promise<void> } {
+function nothingToFetch(snapshot: StoredSnapshot): NothingToFetch {
   const session: Fetching = {
     snapshot,
     counters: { fromPeers: 0, fromOrigin: 0, fromCache: 0 },

@@ -331,8 +331,8 @@ export class Engine implements ControlApi {
       resolve: (credentials: Credentials, until: AbortSignal) =>
         this.#resolver.resolve({ ref: asked, include, exclude, credentials }, until),
       format: ({ ref }: StoredSnapshot) => this.#sourceOf(ref.scheme).format(ref),
-      openSession: (snapshot: StoredSnapshot, credentials: Credentials) =>
-        this.#sessions.use(snapshot, credentials),
+      openSession: (snapshot: StoredSnapshot, credentials: Credentials, read?: Digest) =>
+        this.#sessions.use(snapshot, credentials, read),
       createDestination: (snapshot: StoredSnapshot) => createDestination(store, request, asked, snapshot),
       digestsOf: (digest: Digest) => digestsOf(store, digest),
       onThrottled: (hear: (waitMs: number) => void) => {

@@ -3,7 +3,6 @@ import { type TestContext, test } from 'node:test';
 import { AnaxError, type Digest, digestOf, hasCode, MiB, seededRandom, signPiece } from '../core/index.ts';
 import { loadPieceHash } from '../hashing/index.ts';
 import { repositoryOf, startHost, startTestScheduler } from './cluster-harness.ts';
-import type { FileReader } from './file-reader.ts';
 import { hostOf } from './session-harness.ts';
 import type { SwarmSession } from './swarm-session.ts';
 
@@ -88,11 +87,7 @@ test('where one waited before the session had started, its file is read first', 
   const repository = repositoryOf({ 'a.bin': noise(2 * MiB, 2), 'b.bin': MODEL });
   const limits = { originReads: 1 };
   const host = await startHost(context, url, { repositories: [repository], limits });
-  const readers: FileReader[] = [];
-  const use = await host.sessions.use(repository.snapshot, {}, (session) => {
-    readers.push(session.readFile(digest));
-  });
-  const [reader = assert.fail()] = readers;
+  const { reader = assert.fail(), ...use } = await host.sessions.use(repository.snapshot, {}, digest);
   assertSame(Buffer.concat(await collect(reader.bytes(NEVER, nothing))), MODEL);
   assert.equal(repository.source.ranges[0]?.end, MODEL.length);
   await use.release();

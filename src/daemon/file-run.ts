@@ -13,6 +13,7 @@ import type {
 import { checkEmptyFile } from './blob-task.ts';
 import type { DownloadDeps } from './download.ts';
 import { EventQueue } from './event-queue.ts';
+import type { FileReader } from './file-reader.ts';
 import type { Destination } from './outputs.ts';
 import type { PresentFiles } from './present-files.ts';
 import { Slots } from './slots.ts';
@@ -39,18 +40,21 @@ export interface SummaryBase {
 }
 
 interface FileRunParts {
-  readonly deps: DownloadDeps;
+  readonly deps: Pick<DownloadDeps, 'digestsOf' | 'onThrottled' | 'originRequests' | 'now' | 'stallMs'>;
   readonly request: DownloadRequest;
   readonly session: Fetching;
+  /** Of the only file, which then goes to who takes the events. */
+  readonly reader: Pick<FileReader, 'bytes'> | undefined;
   readonly destination: Destination;
   readonly found: PresentFiles;
   readonly signal: AbortSignal;
 }
 
 export class FileRun {
-  readonly #deps: DownloadDeps;
+  readonly #deps: FileRunParts['deps'];
   readonly #request: DownloadRequest;
   readonly #session: Fetching;
+  readonly #reader: Pick<FileReader, 'bytes'> | undefined;
   readonly #destination: Destination;
   readonly #found: PresentFiles;
   readonly #signal: AbortSignal;
@@ -62,14 +66,20 @@ export class FileRun {
   #done = 0;
   #failed = 0;
   #bytes = 0;
+  #bytesStreamed = 0;
+  /** To be called when the chunk that is out was taken. */
+  #onTaken: (() => void) | undefined;
+  /** Whether progress was told while it is out: more would only pile up. */
+  #hasToldBeside = false;
   /** In place, and not told yet. */
   #untold: PlacedFile[] = [];
 
-  constructor({ deps, request, session, destination, found, signal }: FileRunParts) {
+  constructor({ deps, request, session, reader, destination, found, signal }: FileRunParts) {
     this.#found = found;
     this.#deps = deps;
     this.#request = request;
     this.#session = session;
+    this.#reader = reader;
     this.#destination = destination;
     this.#signal = signal;
     const { fromPeers, fromOrigin } = session.counters;
@@ -85,7 +95,10 @@ export class FileRun {
     if (this.#signal.aborted) onAbort();
     void this.#placeAll();
     try {
-      yield* this.#queue;
+      for await (const event of this.#queue) {
+        yield event;
+        if (event.kind === 'chunk') this.#onTaken?.();
+      }
     } finally {
       clearInterval(ticker);
       deafen();
@@ -96,9 +109,12 @@ export class FileRun {
   #tick(): void {
     const progress = this.#progress();
     const nowMs = this.#deps.now();
-    const moved = progress.bytesDone + progress.bytesFromOrigin + progress.filesDone;
+    const moved = progress.bytesDone + progress.bytesFromOrigin + progress.filesDone + this.#bytesStreamed;
     const hasMoved = moved !== this.#lastMoved.amount;
-    if (hasMoved) this.#lastMoved = { amount: moved, atMs: nowMs };
+    // Whoever takes its time with a chunk may.
+    if (hasMoved || this.#onTaken) this.#lastMoved = { amount: moved, atMs: nowMs };
+    if (this.#onTaken && this.#hasToldBeside) return;
+    this.#hasToldBeside = this.#onTaken !== undefined;
     if (nowMs - this.#lastMoved.atMs > this.#deps.stallMs) {
       this.#queue.fail(new AnaxError('swarm_stalled'));
     } else if (hasMoved || nowMs - this.#toldAtMs >= NO_PROGRESS_MS) {
@@ -125,6 +141,10 @@ export class FileRun {
       const refusal = this.#found.refused.get(file);
       if (refusal) throw refusal;
       if (this.#found.present.has(file)) return this.#tellPlaced(file, 'existing');
+      if (this.#reader) {
+        await this.#stream(file, this.#reader);
+        return this.#tellPlaced(file, 'none');
+      }
       if (sizeBytes === 0) checkEmptyFile(path, digest);
       else await this.#session.waitFor(digest);
       const method = await this.#placing.run(async () => {
@@ -137,6 +157,19 @@ export class FileRun {
       if (this.#signal.aborted) return;
       this.#failed += 1;
       this.#queue.push({ kind: 'file_failed', path, error: toErrorRecord(error) });
+    }
+  }
+
+  /** Hands the file on, one chunk at a time. */
+  async #stream(file: ManifestFile, reader: Pick<FileReader, 'bytes'>): Promise<void> {
+    for await (const content of reader.bytes(this.#signal, () => this.#checkDigest(file))) {
+      const taken = Promise.withResolvers<void>();
+      this.#onTaken = taken.resolve;
+      this.#hasToldBeside = false;
+      this.#queue.push({ kind: 'chunk', content });
+      await taken.promise;
+      this.#onTaken = undefined;
+      this.#bytesStreamed += content.length;
     }
   }
 

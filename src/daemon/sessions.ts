@@ -42,28 +42,31 @@ export class Sessions {
   }
 
   /**
-   * The session for a download: the running one, or a new one. `prepare` is called before it has started, if it is new.
-   * Release it after use.
+   * The session for a download: the running one, or a new one. Release it after use. With `read`, that file is read in
+   * order, from before a new session asks for anything.
    */
   async use(
     snapshot: StoredSnapshot,
     credentials: Credentials | undefined,
-    prepare: (session: SwarmSession) => void = () => {},
+    read?: Digest,
   ): Promise<SessionUse> {
     const entry = await this.#open(snapshot, credentials, 1);
+    const reader = read === undefined ? undefined : entry.session.readFile(read);
     let released = false;
     try {
-      prepare(entry.session);
       await entry.started;
     } catch (error) {
+      reader?.close();
       await this.#release(entry);
       throw error;
     }
     return {
       session: entry.session,
+      ...(reader && { reader }),
       release: async () => {
         if (released) return;
         released = true;
+        reader?.close();
         await this.#release(entry);
       },
     };

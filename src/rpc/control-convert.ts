@@ -38,6 +38,7 @@ export function requestToWire(request: DownloadRequest): DownloadRequestMessage 
     dryRun: request.dryRun,
     hfCacheDir: request.hfCacheDir ?? '',
     timeoutMs: BigInt(request.timeoutMs ?? 0),
+    stream: request.stream ?? false,
   });
 }
 
@@ -58,6 +59,7 @@ export function requestFromWire(wire: DownloadRequestMessage): DownloadRequest {
     dryRun: wire.dryRun,
     ...(wire.hfCacheDir !== '' && { hfCacheDir: wire.hfCacheDir }),
     ...(wire.timeoutMs !== 0n && { timeoutMs: Number(wire.timeoutMs) }),
+    ...(wire.stream && { stream: true }),
   };
 }
 
@@ -97,6 +99,8 @@ function eventCase(event: DownloadEvent): NonNullable<EventCase> {
       };
     case 'waiting':
       return { case: 'waiting', value: { waitMs: BigInt(Math.round(event.waitMs)) } };
+    case 'chunk':
+      return { case: 'chunk', value: { content: event.content } };
     case 'file_failed':
       return { case: 'fileFailed', value: { path: event.path, error: errorToWire(event.error) } };
     case 'done':
@@ -132,6 +136,8 @@ export function eventFromWire(wire: DownloadEventMessage): DownloadEvent | undef
       return { kind: 'file_failed', path: event.value.path, error: errorFromWire(event.value.error) };
     case 'waiting':
       return { kind: 'waiting', waitMs: Number(event.value.waitMs) };
+    case 'chunk':
+      return { kind: 'chunk', content: event.value.content };
     case 'done':
       return { kind: 'done', summary: summaryFromWire(event.value) };
     case undefined:

@@ -37,6 +37,11 @@ export interface DownloadRequest {
   readonly hfCacheDir?: string;
   /** Limit on the whole call, in milliseconds; beyond it the call fails with `timeout`. Default: none. */
   readonly timeoutMs?: number;
+  /**
+   * Also gives the content of the only file, in order while it comes, as `chunk` events. Throws `usage_invalid` where
+   * there are more files, and with an output path. Default false.
+   */
+  readonly stream?: boolean;
 }
 
 export interface DownloadFile {
@@ -81,7 +86,7 @@ export interface ProgressEvent extends ByteOrigins {
   readonly peers: number;
 }
 
-/** `existing`: the output had it already. `none`: nothing was put out (no output path). */
+/** `existing`: the output had it already. `none`: nothing was put out (no output path), or it was streamed. */
 export type OutputMethod = MaterializeMethod | 'existing' | 'none';
 
 export interface PlacedFile {
@@ -101,6 +106,15 @@ export interface FileFailedEvent {
   readonly kind: 'file_failed';
   readonly path: string;
   readonly error: ErrorRecord;
+}
+
+/**
+ * What comes next of the file that is streamed; good until the next event is asked for. All of it has come when
+ * `files_done` names the file. One that turns out to be wrong fails with its end kept back.
+ */
+export interface ChunkEvent {
+  readonly kind: 'chunk';
+  readonly content: Uint8Array;
 }
 
 export interface DownloadSummary extends ByteOrigins {
@@ -126,6 +140,7 @@ export type DownloadEvent =
   | ProgressEvent
   | FilesDoneEvent
   | FileFailedEvent
+  | ChunkEvent
   | DoneEvent;
 
 /** Whatever carries out downloads: the engine in this process, or the daemon behind its socket. */

@@ -130,6 +130,7 @@ describe('the control API over a Unix socket', () => {
       dryRun: true,
       hfCacheDir: '/hf',
       timeoutMs: 7_200_000,
+      stream: true,
     };
     await collect(remote.download(full, signal));
     assert.deepEqual(seen, full);
@@ -162,6 +163,7 @@ describe('the control API over a Unix socket', () => {
       },
       { kind: 'files_done', files: [{ path: 'p', sizeBytes: 9, digest, method: 'reflink' }] },
       { kind: 'waiting', waitMs: 45_000 },
+      { kind: 'chunk', content: Uint8Array.of(1, 2, 255) },
       { kind: 'file_failed', path: 'q', error },
       {
         kind: 'done',

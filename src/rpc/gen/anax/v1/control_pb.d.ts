@@ -105,6 +105,13 @@ export declare type DownloadRequest = Message<"anax.v1.DownloadRequest"> & {
    * @generated from field: uint64 timeout_ms = 13;
    */
   timeoutMs: bigint;
+
+  /**
+   * Also gives the content of the only file, in order while it comes, as `chunk` events. Without output paths.
+   *
+   * @generated from field: bool stream = 14;
+   */
+  stream: boolean;
 };
 
 /**
@@ -185,6 +192,12 @@ export declare type DownloadEvent = Message<"anax.v1.DownloadEvent"> & {
      */
     value: DownloadEvent_Waiting;
     case: "waiting";
+  } | {
+    /**
+     * @generated from field: anax.v1.DownloadEvent.Chunk chunk = 8;
+     */
+    value: DownloadEvent_Chunk;
+    case: "chunk";
   } | { case: undefined; value?: undefined };
 };
 
@@ -450,6 +463,25 @@ export declare type DownloadEvent_Waiting = Message<"anax.v1.DownloadEvent.Waiti
  * Use `create(DownloadEvent_WaitingSchema)` to create a new message.
  */
 export declare const DownloadEvent_WaitingSchema: GenMessage<DownloadEvent_Waiting>;
+
+/**
+ * What comes next of the file that is streamed. All of it has come when `files_done` names the file: a wrong one fails
+ * with its end kept back.
+ *
+ * @generated from message anax.v1.DownloadEvent.Chunk
+ */
+export declare type DownloadEvent_Chunk = Message<"anax.v1.DownloadEvent.Chunk"> & {
+  /**
+   * @generated from field: bytes content = 1;
+   */
+  content: Uint8Array;
+};
+
+/**
+ * Describes the message anax.v1.DownloadEvent.Chunk.
+ * Use `create(DownloadEvent_ChunkSchema)` to create a new message.
+ */
+export declare const DownloadEvent_ChunkSchema: GenMessage<DownloadEvent_Chunk>;
 
 /**
  * @generated from message anax.v1.ControlStatusRequest
