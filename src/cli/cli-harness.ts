@@ -2,6 +2,7 @@
 
 import { AnaxError, type SnapshotId } from '../core/index.ts';
 import type { DownloadEvent, DownloadRequest, DownloadSummary } from '../rpc/index.ts';
+import type { BytesOutput } from './bytes-output.ts';
 import type { CliContext } from './context.ts';
 import type { CliParts } from './engine-port.ts';
 import { type DefineProgram, runProgram } from './program.ts';
@@ -21,7 +22,7 @@ export interface CliSetup {
   readonly home?: string;
   readonly signal?: AbortSignal;
   readonly parts?: Partial<CliParts>;
-  readonly writeBytes?: CliContext['writeBytes'];
+  readonly writeBytes?: BytesOutput['write'];
 }
 
 /** Runs a program without a terminal, without a daemon, in `/work`. */
@@ -37,7 +38,10 @@ export async function runCli(
   const unexpected = () => Promise.reject(new AnaxError('internal', 'not part of this test'));
   const context: CliContext = {
     stdout: { write: (text) => out.push(text) },
-    writeBytes: setup.writeBytes ?? (async (bytes) => void out.push(Buffer.from(bytes).toString())),
+    bytesOutput: {
+      isStuck: false,
+      write: setup.writeBytes ?? (async (bytes) => void out.push(Buffer.from(bytes).toString())),
+    },
     stderr: { write: (text) => err.push(text) },
     env: setup.env ?? {},
     cwd: '/work',

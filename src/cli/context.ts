@@ -4,6 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism, homedir, hostname } from 'node:os';
 import type { EnvironmentValues, HostFacts } from '../config/index.ts';
+import { type BytesOutput, createBytesOutput } from './bytes-output.ts';
 import type { CliParts } from './engine-port.ts';
 import { createInterrupt, type Interrupt } from './interrupt.ts';
 import { lazyParts } from './parts.ts';
@@ -18,8 +19,8 @@ export interface CliOutput {
 export interface CliContext {
   /** Results only. */
   readonly stdout: CliOutput;
-  /** Writes to standard output; resolves when it was taken. Rejects with `EPIPE` where nobody reads it any more. */
-  readonly writeBytes: (bytes: Uint8Array) => Promise<void>;
+  /** The same, for what is no text. */
+  readonly bytesOutput: BytesOutput;
   /** Progress, summaries, errors. */
   readonly stderr: NodeJS.WriteStream | CliOutput;
   readonly env: EnvironmentValues;
@@ -35,7 +36,7 @@ export interface CliContext {
 export function createProcessContext(): CliContext {
   return {
     stdout: process.stdout,
-    writeBytes: (bytes) => writeTo(process.stdout, bytes),
+    bytesOutput: createBytesOutput(process.stdout),
     stderr: process.stderr,
     env: process.env,
     cwd: process.cwd(),
@@ -50,16 +51,6 @@ export function createProcessContext(): CliContext {
     interrupt: createInterrupt(process),
     now: () => performance.now(),
   };
-}
-
-async function writeTo(output: NodeJS.WriteStream, bytes: Uint8Array): Promise<void> {
-  // A stream tells an error twice, and to nobody's ears it ends the process.
-  const ignore = (): void => {};
-  output.on('error', ignore);
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  output.write(bytes, (error) => (error ? reject(error) : resolve()));
-  await promise;
-  output.off('error', ignore);
 }
 
 /** package.json is two folders up in the sources and in the build alike. */

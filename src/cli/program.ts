@@ -86,8 +86,9 @@ function tellError(name: string, error: unknown, context: CliContext): number {
   return exitCodeOf(record);
 }
 
-/** Runs a program on this process. The exit code is set, not forced: what is written gets out first. */
+/** Runs a program on this process. The exit code is set, not forced: what is written gets out first, unless nobody takes it. */
 export async function main(name: string, define: DefineProgram, context: CliContext): Promise<void> {
   const exitCode = await runProgram(name, define, process.argv.slice(2), context);
   process.exitCode = exitCode;
+  if (context.bytesOutput.isStuck) process.exit();
 }

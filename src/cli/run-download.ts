@@ -59,20 +59,14 @@ export async function runDownload(
   return tellEnd(context, request, options, state, failure);
 }
 
-/** False where nobody reads standard output any more, which is no error. An interrupt does not wait for who reads it. */
+/** False where nobody reads standard output any more, which is no error. */
 async function writeChunk(context: CliContext, content: Uint8Array, signal: AbortSignal): Promise<boolean> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = (): void => reject(signal.reason as Error);
-  signal.addEventListener('abort', onAbort, { once: true });
   try {
-    signal.throwIfAborted();
-    await Promise.race([context.writeBytes(content), aborted]);
+    await context.bytesOutput.write(content, signal);
     return true;
   } catch (error) {
     if (systemErrorCode(error) === 'EPIPE') return false;
     throw error;
-  } finally {
-    signal.removeEventListener('abort', onAbort);
   }
 }
 
