@@ -100,7 +100,7 @@ function eventCase(event: DownloadEvent): NonNullable<EventCase> {
     case 'waiting':
       return { case: 'waiting', value: { waitMs: BigInt(Math.round(event.waitMs)) } };
     case 'chunk':
-      return { case: 'chunk', value: { content: event.content } };
+      return { case: 'chunk', value: event.content };
     case 'file_failed':
       return { case: 'fileFailed', value: { path: event.path, error: errorToWire(event.error) } };
     case 'done':
@@ -137,7 +137,7 @@ export function eventFromWire(wire: DownloadEventMessage): DownloadEvent | undef
     case 'waiting':
       return { kind: 'waiting', waitMs: Number(event.value.waitMs) };
     case 'chunk':
-      return { kind: 'chunk', content: event.value.content };
+      return { kind: 'chunk', content: event.value };
     case 'done':
       return { kind: 'done', summary: summaryFromWire(event.value) };
     case undefined:

@@ -194,9 +194,12 @@ export declare type DownloadEvent = Message<"anax.v1.DownloadEvent"> & {
     case: "waiting";
   } | {
     /**
-     * @generated from field: anax.v1.DownloadEvent.Chunk chunk = 8;
+     * What comes next of the file that is streamed. All of it has come when `files_done` names the file: a wrong one fails
+     * with its end kept back. No message of its own: that would be one more copy.
+     *
+     * @generated from field: bytes chunk = 8;
      */
-    value: DownloadEvent_Chunk;
+    value: Uint8Array;
     case: "chunk";
   } | { case: undefined; value?: undefined };
 };
@@ -463,25 +466,6 @@ export declare type DownloadEvent_Waiting = Message<"anax.v1.DownloadEvent.Waiti
  * Use `create(DownloadEvent_WaitingSchema)` to create a new message.
  */
 export declare const DownloadEvent_WaitingSchema: GenMessage<DownloadEvent_Waiting>;
-
-/**
- * What comes next of the file that is streamed. All of it has come when `files_done` names the file: a wrong one fails
- * with its end kept back.
- *
- * @generated from message anax.v1.DownloadEvent.Chunk
- */
-export declare type DownloadEvent_Chunk = Message<"anax.v1.DownloadEvent.Chunk"> & {
-  /**
-   * @generated from field: bytes content = 1;
-   */
-  content: Uint8Array;
-};
-
-/**
- * Describes the message anax.v1.DownloadEvent.Chunk.
- * Use `create(DownloadEvent_ChunkSchema)` to create a new message.
- */
-export declare const DownloadEvent_ChunkSchema: GenMessage<DownloadEvent_Chunk>;
 
 /**
  * @generated from message anax.v1.ControlStatusRequest
