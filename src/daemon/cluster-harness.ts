@@ -19,6 +19,7 @@ import {
   type SchedulerServerOptions,
   startScheduler,
 } from '../scheduler-server/index.ts';
+import type { SwarmLimits } from '../swarm/index.ts';
 import { steadyClock } from '../system/index.ts';
 import { FakeSource } from '../testing/fake-source/index.ts';
 import { MemoryBlobStore } from '../testing/memory-store/index.ts';
@@ -69,7 +70,7 @@ export async function startTestScheduler(
 export interface HostOptions {
   readonly role?: PeerRole;
   readonly clock?: Clock;
-  readonly limits?: { readonly originReads?: number };
+  readonly limits?: Partial<SwarmLimits>;
   readonly repositories: readonly Repository[];
 }
 

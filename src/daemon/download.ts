@@ -22,8 +22,7 @@ import type { SwarmSession } from './swarm-session.ts';
 export interface DownloadDeps {
   resolve(credentials: Credentials, signal: AbortSignal): Promise<StoredSnapshot>;
   format(snapshot: StoredSnapshot): string;
-  /** With `read`, to read that file in order. */
-  openSession(snapshot: StoredSnapshot, credentials: Credentials, read?: Digest): Promise<SessionUse>;
+  openSession(snapshot: StoredSnapshot, credentials: Credentials, order: ReadingOrder): Promise<SessionUse>;
   createDestination(snapshot: StoredSnapshot): Promise<Destination>;
   /** All digests of a stored blob, this one included. */
   digestsOf(digest: Digest): Promise<readonly Digest[]>;
@@ -33,6 +32,14 @@ export interface DownloadDeps {
   now(): number;
   /** The download fails with `swarm_stalled` when nothing came in for this long. */
   readonly stallMs: number;
+}
+
+/** What of a snapshot is to come in order. */
+export interface ReadingOrder {
+  /** A file that is read here while it comes. */
+  readonly read?: Digest;
+  /** Whether others read all of it so: then the origin is read in order. */
+  readonly inOrder?: boolean;
 }
 
 /** A session that this download uses. */
@@ -88,7 +95,7 @@ async function* download(
   const found = await findPresent(destination, comparable(request, snapshot.manifest), signal);
   const use = isAllFound(found, snapshot.manifest)
     ? nothingToFetch(snapshot)
-    : await deps.openSession(snapshot, credentials, streamed?.digest);
+    : await deps.openSession(snapshot, credentials, streamed ? { read: streamed.digest } : {});
   try {
     const { session, reader } = use;
     const run = new FileRun({ deps, request, session, reader, destination, found, signal });

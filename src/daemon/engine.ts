@@ -39,7 +39,7 @@ import type { SourceRegistry } from '../sources/index.ts';
 import { ByteRate, nowNs, type PeerTls, RateGate } from '../transport/index.ts';
 import { listCache, pinInCache, removeFromCache, unpinInCache } from './cache-control.ts';
 import { COMPLAINT_METHOD, Complaints } from './complaints.ts';
-import { runDownload } from './download.ts';
+import { type ReadingOrder, runDownload } from './download.ts';
 import { HeldBlobs } from './held-blobs.ts';
 import { Lender } from './lender.ts';
 import { OriginBudgets, originOf } from './origin-budget.ts';
@@ -218,7 +218,7 @@ export class Engine implements ControlApi {
       logger: deps.logger,
       signal: this.#stopping.signal,
       mayResolveForOthers: (ref) => this.#mayResolveForOthers(ref),
-      onResolvedForOther: (snapshot, credentials) => this.#takePart(snapshot, credentials),
+      onResolvedForOther: (snapshot, credentials, inOrder) => this.#takePart(snapshot, credentials, inOrder),
     });
   }
 
@@ -281,8 +281,8 @@ export class Engine implements ControlApi {
   }
 
   /** Who resolves takes part, so that the swarm has a reader from the start. */
-  async #takePart(snapshot: StoredSnapshot, credentials: Credentials): Promise<void> {
-    const use = await this.#sessions.use(snapshot, credentials);
+  async #takePart(snapshot: StoredSnapshot, credentials: Credentials, inOrder: boolean): Promise<void> {
+    const use = await this.#sessions.use(snapshot, credentials, { inOrder });
     await use.release();
   }
 
@@ -322,17 +322,17 @@ export class Engine implements ControlApi {
 
   download(request: DownloadRequest, signal: AbortSignal): AsyncIterable<DownloadEvent> {
     const { store, sources, clock } = this.#deps;
-    const { url, revision, endpoint, include, exclude } = request;
+    const { url, revision, endpoint, include, exclude, stream = false } = request;
     const asked = sources.sourceFor(url).parse(url, {
       ...(revision !== undefined && { revision }),
       ...(endpoint !== undefined && { endpoint }),
     });
     const deps = {
       resolve: (credentials: Credentials, until: AbortSignal) =>
-        this.#resolver.resolve({ ref: asked, include, exclude, credentials }, until),
+        this.#resolver.resolve({ ref: asked, include, exclude, credentials, inOrder: stream }, until),
       format: ({ ref }: StoredSnapshot) => this.#sourceOf(ref.scheme).format(ref),
-      openSession: (snapshot: StoredSnapshot, credentials: Credentials, read?: Digest) =>
-        this.#sessions.use(snapshot, credentials, read),
+      openSession: (snapshot: StoredSnapshot, credentials: Credentials, order: ReadingOrder) =>
+        this.#sessions.use(snapshot, credentials, order),
       createDestination: (snapshot: StoredSnapshot) => createDestination(store, request, asked, snapshot),
       digestsOf: (digest: Digest) => digestsOf(store, digest),
       onThrottled: (hear: (waitMs: number) => void) => {

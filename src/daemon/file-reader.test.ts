@@ -87,9 +87,28 @@ test('where one waited before the session had started, its file is read first', 
   const repository = repositoryOf({ 'a.bin': noise(2 * MiB, 2), 'b.bin': MODEL });
   const limits = { originReads: 1 };
   const host = await startHost(context, url, { repositories: [repository], limits });
-  const { reader = assert.fail(), ...use } = await host.sessions.use(repository.snapshot, {}, digest);
+  const { reader = assert.fail(), ...use } = await host.sessions.use(
+    repository.snapshot,
+    {},
+    { read: digest },
+  );
   assertSame(Buffer.concat(await collect(reader.bytes(NEVER, nothing))), MODEL);
   assert.equal(repository.source.ranges[0]?.end, MODEL.length);
+  await use.release();
+});
+
+test('where others read in order, the origin is read so, in parts of the least size', async (context) => {
+  const { url } = await startTestScheduler(context);
+  const repository = repositoryOf({ 'model.bin': MODEL });
+  const limits = { originReads: 1, minReadBytes: MiB };
+  const host = await startHost(context, url, { repositories: [repository], limits });
+  const use = await host.sessions.use(repository.snapshot, {}, { inOrder: true });
+  await use.session.waitFor(digest);
+  const starts = repository.source.ranges.map(({ start }) => start);
+  assert.deepEqual(
+    starts,
+    Array.from({ length: PIECES }, (_, at) => at * MiB),
+  );
   await use.release();
 });
 

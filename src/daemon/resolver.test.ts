@@ -31,6 +31,8 @@ interface Host {
   readonly links: PeerLinks;
   /** Snapshots that it resolved for others. */
   readonly took: StoredSnapshot[];
+  /** Which of them are read in order. */
+  readonly inOrder: boolean[];
   /** Whom its scheduler names, and how often it was asked. */
   located: PeerInfo;
   locates: number;
@@ -69,6 +71,7 @@ async function hostOf(
   });
   const [source, store, clock] = [new FakeSource(FILES), new MemoryBlobStore(), createFakeClock()];
   const took: StoredSnapshot[] = [];
+  const inOrders: boolean[] = [];
   const scheduler = {
     locate: async () => {
       host.locates += 1;
@@ -85,10 +88,14 @@ async function hostOf(
     logger: silentLogger,
     signal: stopping.signal,
     mayResolveForOthers: mayResolve,
-    onResolvedForOther: async (snapshot) => void took.push(snapshot),
+    onResolvedForOther: async (snapshot, _credentials, inOrder) => {
+      took.push(snapshot);
+      inOrders.push(inOrder);
+    },
   });
   late.resolver = resolver;
-  const host: Host = { resolver, source, store, clock, info, links, took, located: info, locates: 0 };
+  const facts = { resolver, source, store, clock, info, links, took, inOrder: inOrders };
+  const host: Host = { ...facts, located: info, locates: 0 };
   return host;
 }
 
@@ -188,6 +195,14 @@ test('the peer that the scheduler names resolves, takes part, and the caller kee
   assert.ok(caller.store.snapshot(snapshot.id));
   const refused = caller.resolver.resolve(request('other'), live());
   await assert.rejects(refused, (error) => hasCode(error, 'access_denied'));
+});
+
+test('who resolves is told whether the content is read in order', async (context) => {
+  const [caller, seed] = [await hostOf(context), await hostOf(context)];
+  caller.located = seed.info;
+  await caller.resolver.resolve(request(), live());
+  await caller.resolver.resolve(request(undefined, { inOrder: true }), live());
+  assert.deepEqual(seed.inOrder, [false, true]);
 });
 
 test('a commit of which all is here costs nothing; with something missing the resolver takes part', async (context) => {

@@ -51,6 +51,8 @@ const MAX_ANSWER_BYTES = 65_536;
 export interface ResolveRequest extends PathFilters {
   readonly ref: OriginRef;
   readonly credentials: Credentials;
+  /** Whether the content is read in order while it comes: whoever resolves shall read the origin so. Default false. */
+  readonly inOrder?: boolean;
 }
 
 export interface ResolverDeps {
@@ -66,7 +68,11 @@ export interface ResolverDeps {
   /** Whether this host reads such a ref on behalf of another: not its own disk, not a hub it was not set up for. */
   readonly mayResolveForOthers: (ref: OriginRef) => boolean;
   /** Called when this host resolved for somebody: the seed takes part in what it resolves. */
-  readonly onResolvedForOther: (snapshot: StoredSnapshot, credentials: Credentials) => Promise<void>;
+  readonly onResolvedForOther: (
+    snapshot: StoredSnapshot,
+    credentials: Credentials,
+    inOrder: boolean,
+  ) => Promise<void>;
 }
 
 interface Remembered<Value> {
@@ -84,6 +90,7 @@ const resolveCall = z.object({
   include: patterns,
   exclude: patterns,
   sealed: z.string().max(65_536),
+  inOrder: z.boolean().optional(),
 });
 const pinnedShape = refShape.extend({ restricted: z.boolean() });
 const resolveAnswer = z.object({ ref: pinnedShape, snapshot: text });
@@ -231,6 +238,7 @@ export class Resolver {
       include: [...request.include],
       exclude: [...request.exclude],
       sealed: sealCredentials(request.credentials, sealingKey),
+      ...(request.inOrder && { inOrder: true }),
     };
     const answer = readJson(await link.call('resolve', writeJson(call), options), resolveAnswer);
     const id = parseSnapshotId(answer.snapshot);
@@ -300,7 +308,7 @@ export class Resolver {
     const known = { id, ref, manifest: await this.#manifestFrom(link, id, this.#callOptions(signal)) };
     // Under no key that a ref has: that a snapshot is what a ref means is only said by who resolved it.
     await this.#deps.store.putSnapshot(known, `invited ${id}`);
-    await this.#deps.onResolvedForOther(known, credentials);
+    await this.#deps.onResolvedForOther(known, credentials, false);
     return EMPTY;
   }
 
@@ -311,12 +319,12 @@ export class Resolver {
   }
 
   async #resolveForOther(body: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
-    const { ref, include, exclude, sealed } = readJson(body, resolveCall);
+    const { ref, include, exclude, sealed, inOrder = false } = readJson(body, resolveCall);
     this.#checkMayRead(ref);
     const credentials = openCredentials(sealed, this.#sealingKey);
     const request = { ref, include, exclude, credentials };
     const snapshot = (await this.#stored(request, signal)) ?? (await this.#here(request, signal));
-    await this.#deps.onResolvedForOther(snapshot, credentials);
+    await this.#deps.onResolvedForOther(snapshot, credentials, inOrder);
     return writeJson({ ref: snapshot.ref, snapshot: snapshot.id });
   }
 

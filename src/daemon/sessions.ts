@@ -4,7 +4,7 @@
 import type { Credentials, Digest, Logger, SnapshotId, StoredSnapshot } from '../core/index.ts';
 import { AnaxError, toErrorRecord } from '../core/index.ts';
 import type { JoinFacts, SchedulerMessage } from '../scheduler-server/index.ts';
-import type { SessionUse } from './download.ts';
+import type { ReadingOrder, SessionUse } from './download.ts';
 import type { SessionDeps } from './swarm-context.ts';
 import { SwarmSession } from './swarm-session.ts';
 
@@ -42,16 +42,17 @@ export class Sessions {
   }
 
   /**
-   * The session for a download: the running one, or a new one. Release it after use. With `read`, that file is read in
-   * order, from before a new session asks for anything.
+   * The session for a download: the running one, or a new one, which hears of the order before it asks for anything.
+   * Release it after use.
    */
   async use(
     snapshot: StoredSnapshot,
     credentials: Credentials | undefined,
-    read?: Digest,
+    { read, inOrder = false }: ReadingOrder = {},
   ): Promise<SessionUse> {
     const entry = await this.#open(snapshot, credentials, 1);
     const reader = read === undefined ? undefined : entry.session.readFile(read);
+    if (inOrder) entry.session.readInOrder();
     let released = false;
     try {
       await entry.started;

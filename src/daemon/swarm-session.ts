@@ -66,6 +66,7 @@ export class SwarmSession {
   readonly #stopping = new AbortController();
   readonly #running = new Set<Promise<void>>();
   readonly #startedMs: number;
+  #isInOrder = false;
   #state: SwarmState | undefined;
   #ticker: NodeJS.Timeout | undefined;
   #look: NodeJS.Timeout | undefined;
@@ -182,6 +183,14 @@ export class SwarmSession {
   /** Reads a file in order while it comes; also before the session has started. Close it. */
   readFile(digest: Digest): FileReader {
     return new FileReader(this.#context, this.#fileReaders, digest);
+  }
+
+  /** Others read all of it in order while it comes: so does this host where it reads the origin. Idempotent. */
+  readInOrder(): void {
+    if (this.#isInOrder) return;
+    this.#isInOrder = true;
+    // A reader that never moves on stands for those on other hosts.
+    this.#fileReaders.enter({ start: 0, end: this.map.pieceCount });
   }
 
   /** Whether a blob failed and nothing else is under way: then the next download starts a new session. */

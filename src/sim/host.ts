@@ -80,6 +80,7 @@ export class SimHost implements LinkNode {
     this.session = session;
     session.attendance.start();
     this.reader?.start();
+    if (this.info.role === 'seed') this.#readInOrder();
     this.#tick(session);
     this.#noteCompletion();
   }
@@ -89,6 +90,12 @@ export class SimHost implements LinkNode {
     this.feed({ kind: 'tick' });
     session.succession.tick();
     this.#world.agenda.after(TICK_MS, () => this.#tick(session));
+  }
+
+  /** Who asked it to take part has told it of the readers, as src/daemon/resolver.ts does. */
+  #readInOrder(): void {
+    if (this.#world.options.readers === 0) return;
+    this.feed({ kind: 'reader', id: 0, pieces: { start: 0, end: this.disk.length } });
   }
 
   #look(session: Session): void {

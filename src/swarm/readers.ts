@@ -21,6 +21,7 @@ export function removeReader(state: SwarmState, id: number): void {
 /** What those who are cared for have still to read: the first that came, `maxReaders` at most. */
 export function* firstReaders({ readers, limits }: SwarmState): Generator<Range> {
   let count = 0;
+  if (limits.readerWindow === 0) return;
   for (const pieces of readers.values()) {
     if (count === limits.maxReaders) return;
     count += 1;
