@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict';
+import { Readable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
-import { AnaxError, type Digest, digestOf, hasCode, MiB, seededRandom, signPiece } from '../core/index.ts';
+import {
+  AnaxError,
+  type Digest,
+  digestOf,
+  hasCode,
+  MiB,
+  type Range,
+  seededRandom,
+  signPiece,
+} from '../core/index.ts';
 import { loadPieceHash } from '../hashing/index.ts';
 import { repositoryOf, startHost, startTestScheduler } from './cluster-harness.ts';
 import { hostOf } from './session-harness.ts';
@@ -47,7 +57,7 @@ function assertSame(actual: Buffer, expected: Buffer): void {
 async function slowHost(context: TestContext, { givenBytes = 0, content = MODEL } = {}) {
   const host = await hostOf(context, false, { 'model.bin': MODEL });
   const more = Promise.withResolvers<void>();
-  host.source.get = async function* (_ref, _file, range, { signal }) {
+  const stream = async function* (range: Range, signal: AbortSignal): AsyncGenerator<Buffer> {
     signal.throwIfAborted();
     const aborted = new Promise((_, reject) => {
       signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
@@ -57,6 +67,7 @@ async function slowHost(context: TestContext, { givenBytes = 0, content = MODEL 
     await Promise.race([more.promise, aborted]);
     yield wanted.subarray(Math.max(0, givenBytes - range.start));
   };
+  host.source.get = async (_ref, _file, range, { signal }) => stream(range, signal);
   const use = await host.sessions.use(host.snapshot, {});
   context.after(() => use.release());
   return { ...host, session: use.session, more: more.resolve };
@@ -158,10 +169,8 @@ test('small files in a pack, and empty ones, come as well; a wrong one is wrong 
   const files = { a: Buffer.from('first'), b: Buffer.from('second'), empty: Buffer.alloc(0) };
   const host = await hostOf(context, false, files);
   const get = host.source.get.bind(host.source);
-  host.source.get = async function* (ref, file, range, sourceContext) {
-    if (file.path === 'b') yield Buffer.from('secomd');
-    else yield* get(ref, file, range, sourceContext);
-  };
+  host.source.get = async (ref, file, range, sourceContext) =>
+    file.path === 'b' ? Readable.from([Buffer.from('secomd')]) : await get(ref, file, range, sourceContext);
   const use = await host.sessions.use(host.snapshot, {});
   const read = (bytes: Buffer) => readAll(use.session, { name: digestOf('sha256', bytes) });
   assert.equal((await read(files.a)).bytes.toString(), 'first');
