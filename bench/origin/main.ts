@@ -129,7 +129,11 @@ async function run(options: OriginOptions): Promise<void> {
     const nginx = await Nginx.start(workspace.folder, workspace.folder, 'file.bin');
     try {
       const seed = await OriginSeed.start(workspace.folder);
-      await compare(nginx.url, seed, options).finally(() => seed.stop());
+      try {
+        await compare(nginx.url, seed, options);
+      } finally {
+        await seed.stop();
+      }
     } finally {
       nginx.stop();
     }
