@@ -147,9 +147,26 @@ test('it goes alone for a short time only, and where it ends the next does not w
   const slow = startTwoReads();
   assert.deepEqual(pacesOf(slow, { kind: 'tick' }, 1_249), []);
   assert.deepEqual(pacesOf(slow, { kind: 'tick' }, 1_250), ['all']);
-  assert.deepEqual(pacesOf(startTwoReads(), { kind: 'readEnded', readId: 1, error: undefined }, 1_010), [
-    'all',
+  assert.deepEqual(pacesOf(startTwoReads(), { kind: 'readEnded', readId: 1, error: undefined }, 1_010), [2]);
+});
+
+test('a file is read in twice as many parts as there are reads, in order', () => {
+  const limits = { originReads: 2, minReadBytes: MiB };
+  const { state } = firstHost(new SwarmWorld({ seed: 1, hosts: 1, pieces: 42, limits }));
+  const readsOf = (event: SwarmEvent, nowMs: number): unknown[] =>
+    step(state, event, nowMs).flatMap((effect) => (effect.kind === 'read' ? [effect.pieces] : []));
+  const storeAll = (start: number, end: number): void => {
+    for (let piece = start; piece < end; piece += 1)
+      step(state, { kind: 'stored', piece, from: 'origin' }, 1);
+  };
+  assert.deepEqual(readsOf({ kind: 'lease', epoch: 1, spans: [{ start: 0, end: 42 }] }, 0), [
+    { start: 0, end: 11 },
+    { start: 11, end: 22 },
   ]);
+  storeAll(0, 11);
+  assert.deepEqual(readsOf({ kind: 'readEnded', readId: 1, error: undefined }, 2), [{ start: 22, end: 33 }]);
+  storeAll(11, 22);
+  assert.deepEqual(readsOf({ kind: 'readEnded', readId: 2, error: undefined }, 3), [{ start: 33, end: 42 }]);
 });
 
 test('a host that holds pieces begins all its reads at once', () => {

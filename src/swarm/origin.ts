@@ -73,8 +73,8 @@ export function startReads(state: SwarmState, effects: SwarmEffect[]): void {
 
 /**
  * What a reader on this host waits for, in parts of the least size, so that they come one soon after another. Otherwise
- * a whole run where at least as many runs wait as reads are free; else a share of one, so that the last files are read
- * in parallel.
+ * a whole run where at least as many runs wait as reads are free; else parts of one, so that the last files are read in
+ * parallel.
  */
 function nextRead(state: SwarmState, lease: LeaseState): Range | undefined {
   for (const awaited of firstReaders(state)) {
@@ -82,10 +82,25 @@ function nextRead(state: SwarmState, lease: LeaseState): Range | undefined {
     if (run) return takePart(state, lease, run, 0);
   }
   const run = nextRun(state, lease, EVERYTHING);
-  if (!run) return undefined;
-  const free = state.limits.originReads - lease.reads.size;
-  const parts = Math.max(1, Math.floor(free / (lease.runs.length + 1)));
-  return takePart(state, lease, run, Math.ceil((run.end - run.start) / parts));
+  return run && takePart(state, lease, run, partOf(state, lease, run));
+}
+
+/** How many times as many parts a file has as reads are made of it at once. */
+const ROUNDS = 2;
+
+/**
+ * How many pieces of a run are read by one request. A file is hashed in order, behind the first piece that is missing: if
+ * as many parts as reads ended together, most of it would be hashed after the last byte has come.
+ */
+function partOf({ map, limits }: SwarmState, { runs, reads }: LeaseState, { start, end }: Range): number {
+  const free = limits.originReads - reads.size;
+  const share = Math.max(1, Math.floor(free / (runs.length + 1)));
+  const blob = map.locate(start).blob.pieces;
+  const isInParts =
+    share > 1 || [...reads.values()].some(({ pieces }) => map.locate(pieces.start).blob.pieces === blob);
+  const ofBlob = Math.ceil((blob.end - blob.start) / (ROUNDS * limits.originReads));
+  const ofRun = Math.ceil((end - start) / share);
+  return isInParts ? Math.min(ofBlob, ofRun) : ofRun;
 }
 
 const EVERYTHING: Range = { start: 0, end: Number.POSITIVE_INFINITY };
