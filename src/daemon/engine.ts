@@ -36,7 +36,7 @@ import type {
 } from '../rpc/index.ts';
 import type { JoinFacts, SchedulerLink } from '../scheduler-server/index.ts';
 import type { SourceRegistry } from '../sources/index.ts';
-import { ByteRate, nowNs, type PeerTls, RateGate } from '../transport/index.ts';
+import { type PeerTls, RateGate } from '../transport/index.ts';
 import { listCache, pinInCache, removeFromCache, unpinInCache } from './cache-control.ts';
 import { COMPLAINT_METHOD, Complaints } from './complaints.ts';
 import { type ReadingOrder, runDownload } from './download.ts';
@@ -49,9 +49,11 @@ import { Repairs } from './repairs.ts';
 import { Resolver } from './resolver.ts';
 import { Sessions } from './sessions.ts';
 import { Slots } from './slots.ts';
+import { cacheStatus, swarmStatus } from './status.ts';
 import { snapshotOfCall } from './succession.ts';
 import type { SessionDeps } from './swarm-context.ts';
 import type { SwarmSession } from './swarm-session.ts';
+import { TrafficRates } from './traffic-rates.ts';
 import { Turns } from './turns.ts';
 import { Uploads } from './uploads.ts';
 import { verifyCache } from './verify-cache.ts';
@@ -98,16 +100,10 @@ export interface EngineOptions {
   readonly downloadBytesPerSecond?: number | undefined;
 }
 
-/** Limits on traffic, in force for peers and origins together. */
-interface Rates {
-  readonly upload: ByteRate;
-  readonly download: ByteRate;
-}
-
 /** What is made before the engine, which needs the port that the links listen on. */
 interface EngineParts {
   readonly links: PeerLinks;
-  readonly rates: Rates;
+  readonly rates: TrafficRates;
   readonly port: number;
 }
 
@@ -117,7 +113,7 @@ export class Engine implements ControlApi {
   readonly #links: PeerLinks;
   readonly #downloadGate: RateGate;
   readonly #budgets: OriginBudgets;
-  readonly #rates: Rates;
+  readonly #rates: TrafficRates;
   readonly #uploads: Uploads;
   readonly #sessions: Sessions;
   readonly #repairs: Repairs;
@@ -140,9 +136,9 @@ export class Engine implements ControlApi {
   static async open(deps: EngineDeps, options: EngineOptions): Promise<Engine> {
     // The links need the engine to answer, the engine needs the links' port to say who it is.
     const late: { engine?: Engine } = {};
-    const rates: Rates = { upload: new ByteRate(), download: new ByteRate() };
-    rates.upload.set(options.uploadBytesPerSecond, nowNs());
-    rates.download.set(options.downloadBytesPerSecond, nowNs());
+    const rates = new TrafficRates();
+    const { uploadBytesPerSecond = 0, downloadBytesPerSecond = 0 } = options;
+    rates.change({ uploadBytesPerSecond, downloadBytesPerSecond });
     const links = new PeerLinks({
       identity: deps.identity,
       logger: deps.logger,
@@ -246,6 +242,10 @@ export class Engine implements ControlApi {
     return this.#deps.sources.byScheme(scheme) ?? this.#deps.sources.sourceFor(`${scheme}://`);
   }
 
+  #urlOf({ ref }: StoredSnapshot): string {
+    return this.#sourceOf(ref.scheme).format(ref);
+  }
+
   #sessionDeps(snapshot: StoredSnapshot): SessionDeps {
     const { identity, store, hash, clock, random, logger } = this.#deps;
     this.#held.learn(snapshot);
@@ -330,7 +330,7 @@ export class Engine implements ControlApi {
     const deps = {
       resolve: (credentials: Credentials, until: AbortSignal) =>
         this.#resolver.resolve({ ref: asked, include, exclude, credentials, inOrder: stream }, until),
-      format: ({ ref }: StoredSnapshot) => this.#sourceOf(ref.scheme).format(ref),
+      format: (snapshot: StoredSnapshot) => this.#urlOf(snapshot),
       openSession: (snapshot: StoredSnapshot, credentials: Credentials, order: ReadingOrder) =>
         this.#sessions.use(snapshot, credentials, order),
       createDestination: (snapshot: StoredSnapshot) => createDestination(store, request, asked, snapshot),
@@ -352,8 +352,6 @@ export class Engine implements ControlApi {
 
   async status(): Promise<DaemonStatus> {
     const { cacheDir, capacityBytes, schedulerAddress } = this.#options;
-    const blobs = this.#deps.store.list();
-    const sessions = [...this.#sessions.all()];
     const totals = this.#sessions.totals();
     return {
       peer: this.#self,
@@ -362,20 +360,8 @@ export class Engine implements ControlApi {
         connected: this.#scheduler.connected,
         ...(schedulerAddress !== undefined && { address: schedulerAddress }),
       },
-      cache: {
-        dir: cacheDir,
-        blobs: blobs.length,
-        heldBytes: blobs.reduce((sum, blob) => sum + blob.heldBytes, 0),
-        ...(capacityBytes !== undefined && { capacityBytes }),
-      },
-      swarms: sessions.map((session) => ({
-        snapshotId: session.snapshot.id,
-        url: this.#sourceOf(session.snapshot.ref.scheme).format(session.snapshot.ref),
-        piecesHeld: session.heldPieces,
-        pieceCount: session.map.pieceCount,
-        totalBytes: session.map.blobs.reduce((sum, blob) => sum + blob.sizeBytes, 0),
-        neighbours: session.exchange.neighbours,
-      })),
+      cache: cacheStatus(cacheDir, this.#deps.store.list(), capacityBytes),
+      swarms: [...this.#sessions.all()].map((session) => swarmStatus(session, this.#urlOf(session.snapshot))),
       originWaits: this.#budgets.waits(),
       totals: {
         bytesFromPeers: totals.fromPeers,
@@ -387,20 +373,11 @@ export class Engine implements ControlApi {
   }
 
   async setLimits(change: Partial<TrafficLimits>): Promise<TrafficLimits> {
-    const { upload, download } = this.#rates;
-    const { uploadBytesPerSecond, downloadBytesPerSecond } = change;
-    if (uploadBytesPerSecond !== undefined) upload.set(uploadBytesPerSecond || undefined, nowNs());
-    if (downloadBytesPerSecond !== undefined) download.set(downloadBytesPerSecond || undefined, nowNs());
-    return {
-      uploadBytesPerSecond: upload.bytesPerSecond ?? 0,
-      downloadBytesPerSecond: download.bytesPerSecond ?? 0,
-    };
+    return this.#rates.change(change);
   }
 
   async list(): Promise<CacheListing> {
-    return listCache(this.#deps.store, (snapshot) =>
-      this.#sourceOf(snapshot.ref.scheme).format(snapshot.ref),
-    );
+    return listCache(this.#deps.store, (snapshot) => this.#urlOf(snapshot));
   }
 
   async remove(target: BlobSelector): Promise<RemoveResult> {
