@@ -18,6 +18,7 @@ export interface HostFacts {
   readonly zone: Zone;
   readonly bytesPerMs: number;
   readonly isSlow: boolean;
+  readonly isFast: boolean;
 }
 
 export class SimHost implements LinkNode {
@@ -28,6 +29,8 @@ export class SimHost implements LinkNode {
   readonly zone: Zone;
   /** Whether its link has a part of the others' rate only. */
   readonly isSlow: boolean;
+  /** Whether it has several times their rate. */
+  readonly isFast: boolean;
   readonly up: Pipe;
   readonly down: Pipe;
   /** Pieces on disk. */
@@ -45,11 +48,12 @@ export class SimHost implements LinkNode {
   #diskFreeAtMs = 0;
   readonly #world: World;
 
-  constructor(world: World, { index, zone, bytesPerMs, isSlow }: HostFacts) {
+  constructor(world: World, { index, zone, bytesPerMs, isSlow, isFast }: HostFacts) {
     this.#world = world;
     this.index = index;
     this.zone = zone;
     this.isSlow = isSlow;
+    this.isFast = isFast;
     this.up = new Pipe(bytesPerMs);
     this.down = new Pipe(bytesPerMs);
     this.disk = new Bitfield(world.map.pieceCount);

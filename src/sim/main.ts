@@ -17,7 +17,8 @@ const HELP = `usage: npm run sim -- [options]
   --seed n       what chance is drawn from (1)      --seeds n    that many runs, with this and the next seeds (1)
   --zones n      (1)                                --zone-mbit n  rate between a zone and the others (no limit)
   --mbit n       rate of a host's link (1000)       --origin-mbit n  rate of the origin (as a link)
-  --slow share   peers with a quarter of the rate   --degree n   neighbours of a peer (as the scheduler's default)
+  --slow share   peers with a quarter of the rate   --fast share   peers with four times the rate
+  --degree n     neighbours of a peer (as the scheduler's default)
   --seed-peers n seeds that read the origin (1)     --share-mib n  least part of a lease that is shared (32)
   --straggler    one peer's uplink falls to 1 %     --jobs n     seeds on so many threads (1)
   --readers n    peers that read it in order as it comes (0)   --reader-window n   pieces asked first for it (24)
@@ -30,6 +31,7 @@ const HELP = `usage: npm run sim -- [options]
 const NUMBERS = ['peers', 'pieces', 'seed', 'seeds', 'zones', 'zone-mbit', 'mbit', 'origin-mbit'] as const;
 const MORE_NUMBERS = [
   'slow',
+  'fast',
   'degree',
   'seed-peers',
   'share-mib',
@@ -85,6 +87,7 @@ function toOptions(values: Values): SimOptions {
     seeds: numberOf(values, 'seed-peers', 1),
     zones: Math.max(1, numberOf(values, 'zones', 1)),
     slow: numberOf(values, 'slow', 0),
+    fast: numberOf(values, 'fast', 0),
     straggler: values.straggler,
     faults: values.faults,
     readers: numberOf(values, 'readers', 0),

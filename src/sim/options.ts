@@ -16,6 +16,8 @@ export interface SimOptions {
   readonly zones: number;
   /** Share of the peers whose link has a quarter of the rate. Default 0. */
   readonly slow: number;
+  /** Share of the peers whose link has four times the rate. Default 0. */
+  readonly fast: number;
   /** Whether one peer's uplink falls to a hundredth when half of the bound's time is over. Default false. */
   readonly straggler: boolean;
   readonly faults: boolean;
@@ -48,6 +50,7 @@ export const DEFAULT_SIM_OPTIONS: SimOptions = {
   seed: 1,
   zones: 1,
   slow: 0,
+  fast: 0,
   straggler: false,
   faults: false,
   readers: 0,
@@ -65,8 +68,9 @@ export const DEFAULT_SIM_OPTIONS: SimOptions = {
   scheduler: {},
 };
 
-/** Links of slow hosts go at this part of the rate. */
+/** Links of slow and of fast hosts go at so many times the rate. */
 export const SLOW_FACTOR = 0.25;
+export const FAST_FACTOR = 4;
 
 export const PIECE_BYTES = MiB;
 

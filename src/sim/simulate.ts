@@ -34,6 +34,10 @@ export interface SimResult {
   readonly originRequests: number;
   /** Bytes that the seeds sent against the size of the content. */
   readonly seedCopies: number;
+  /** What a peer of several times the rate sent on average, against what one of the usual rate did; 0 without such. */
+  readonly fastGives: number;
+  /** When the last of them was complete, in seconds; 0 without such. */
+  readonly fastSeconds: number;
   /** Bytes between zones against the least possible, one copy to each zone but the seed's; 0 with one zone. */
   readonly crossZoneRatio: number;
   readonly schedulerMessagesPerPeer: number;
@@ -100,6 +104,7 @@ function measure(world: World): SimResult {
     originBytesRatio: origin.bytes / totalBytes,
     originRequests: origin.requests,
     seedCopies: seeds.reduce((sum, { sentBytes }) => sum + sentBytes, 0) / totalBytes,
+    ...measureFast(peers),
     crossZoneRatio: options.zones > 1 ? crossBytes / (totalBytes * (options.zones - 1)) : 0,
     schedulerMessagesPerPeer: checks.schedulerMessages / options.peers,
     requestsPerPiece: checks.messages.request / wanted,
@@ -112,6 +117,17 @@ function measure(world: World): SimResult {
     traceHash: trace.hash,
     finishSeconds,
   };
+}
+
+function measureFast(peers: readonly SimHost[]): Pick<SimResult, 'fastGives' | 'fastSeconds'> {
+  const fast = peers.filter(({ isFast }) => isFast);
+  if (fast.length === 0) return { fastGives: 0, fastSeconds: 0 };
+  const usual = peers.filter(({ isFast, isSlow }) => !isFast && !isSlow);
+  return { fastGives: meanSent(fast) / meanSent(usual), fastSeconds: lastOf(fast) };
+}
+
+function meanSent(hosts: readonly SimHost[]): number {
+  return hosts.reduce((sum, { sentBytes }) => sum + sentBytes, 0) / hosts.length;
 }
 
 /** When they were complete, ascending; those that never were are left out. */

@@ -18,7 +18,7 @@ import { Flows, Pipe } from './flows.ts';
 import { SimHost } from './host.ts';
 import { Inboxes } from './inboxes.ts';
 import { Link, type LinkNode } from './link.ts';
-import { PIECE_BYTES, type SimOptions, SLOW_FACTOR } from './options.ts';
+import { FAST_FACTOR, PIECE_BYTES, type SimOptions, SLOW_FACTOR } from './options.ts';
 import { SimOrigin } from './origin.ts';
 import { SimScheduler } from './scheduler.ts';
 import { Trace } from './trace.ts';
@@ -84,12 +84,20 @@ export class World {
   }
 
   #createHost(index: number): SimHost {
-    const { linkBytesPerSecond, slow } = this.options;
-    const isSlow = index >= this.options.seeds && this.random() < slow;
+    const { linkBytesPerSecond, slow, fast, seeds } = this.options;
+    const draw = index >= seeds ? this.random() : 1;
+    const isSlow = draw < slow;
+    const isFast = !isSlow && draw < slow + fast;
     const zone = this.zones[index % this.zones.length];
     if (!zone) throw new AnaxError('internal', 'a world has zones');
-    const bytesPerMs = (linkBytesPerSecond / 1000) * (isSlow ? SLOW_FACTOR : 1);
-    return new SimHost(this, { index, zone, bytesPerMs, isSlow });
+    const factor = isSlow ? SLOW_FACTOR : isFast ? FAST_FACTOR : 1;
+    return new SimHost(this, {
+      index,
+      zone,
+      bytesPerMs: (linkBytesPerSecond / 1000) * factor,
+      isSlow,
+      isFast,
+    });
   }
 
   host(id: PeerId): SimHost {
