@@ -126,7 +126,10 @@ class Scene {
         } else if (kind === 'request') {
           const sizeBytes = piece < FIRST_LARGE_PIECE ? options.sizeBytes : LARGE_PIECE_BYTES;
           const source = { sizeBytes, proof, span, onDamage: () => undefined };
-          const demand = { heldCount: 1, view: { rarity: () => 1, hasUnsent: () => false } };
+          const demand = {
+            heldCount: 1,
+            view: { rarity: () => 1, hasUnsent: () => false, usualMs: () => 0 },
+          };
           this.#uploads.ask({ ...demand, peer, channel, snapshot: SNAPSHOT, piece, sizeBytes, link, source });
         }
       },

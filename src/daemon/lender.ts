@@ -198,7 +198,7 @@ class Loan implements ChannelOwner {
     const span = (): PieceSpan => spanOf(open, cut, piece);
     const source = { sizeBytes, proof: unsignedProof(digest), span, onDamage: () => void this.#damaged() };
     // A reader takes in order and from several: which piece goes first is its own to say.
-    const wish = { heldCount: 0, view: { rarity: () => 0, hasUnsent: () => false } };
+    const wish = { heldCount: 0, view: { rarity: () => 0, hasUnsent: () => false, usualMs: () => 0 } };
     uploads.ask({ peer, channel, snapshot: this.#facts.key, piece, sizeBytes, link, source, ...wish });
   }
 

@@ -33,6 +33,7 @@ import {
   type SwarmState,
   step,
   unreadSpans,
+  usualServeMs,
 } from '../swarm/index.ts';
 import { BlobTask } from './blob-task.ts';
 import { Borrowing, unsignedPieces } from './borrowing.ts';
@@ -89,6 +90,7 @@ export class SwarmSession {
       viewOf: (peer, piece) => ({
         rarity: () => (this.#state ? rarityFor(this.#state, peer, piece) : 0),
         hasUnsent: (wasSent) => this.#state !== undefined && hasUnsent(this.#state, peer, wasSent),
+        usualMs: () => (this.#state ? usualServeMs(this.#state, peer) : 0),
       }),
       run: (work) => this.#run(work),
     };

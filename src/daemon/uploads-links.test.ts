@@ -66,7 +66,7 @@ class Parent {
         const sizeBytes = piece === PIECES - 1 ? LARGE_BYTES : SMALL_BYTES;
         const place = { fd: this.#file.fd, offsetBytes: piece * SMALL_BYTES, release: () => undefined };
         const source = { sizeBytes, proof: PROOF, span: () => place, onDamage: () => undefined };
-        const demand = { heldCount: 1, view: { rarity: () => 1, hasUnsent: () => false } };
+        const demand = { heldCount: 1, view: { rarity: () => 1, hasUnsent: () => false, usualMs: () => 0 } };
         this.uploads.ask({ ...demand, peer, channel, snapshot: SNAPSHOT, piece, sizeBytes, link, source });
       },
       onCall: async () => new Uint8Array(),

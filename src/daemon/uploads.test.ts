@@ -48,7 +48,7 @@ function ask(
     piece,
     sizeBytes: 10,
     heldCount: 1,
-    view: { rarity: () => 1, hasUnsent: () => false },
+    view: { rarity: () => 1, hasUnsent: () => false, usualMs: () => 0 },
     link: link as unknown as DataLink,
     source: { sizeBytes: 10, proof: PROOF, span, onDamage: () => void (places.damaged += 1) },
   });

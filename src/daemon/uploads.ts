@@ -44,11 +44,13 @@ interface Asked extends Wish {
 export interface PieceView {
   rarity(): number;
   hasUnsent(wasSent: (piece: number) => boolean): boolean;
+  usualMs(): number;
 }
 
 const VIEW: WishView = {
   rarityOf: (wish) => (wish as Asked).view.rarity(),
   hasUnsent: (wish, wasSent) => (wish as Asked).view.hasUnsent(wasSent),
+  usualMs: (wish) => (wish as Asked).view.usualMs(),
 };
 
 /** When a refused child may ask again. */

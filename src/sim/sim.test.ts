@@ -105,6 +105,19 @@ test('with readers, faults and zones everybody completes', () => {
   }
 });
 
+test('slow links cost those of the usual rate little', () => {
+  const ratios = [1, 2, 3].map((seed) => simulate({ peers: 60, slow: 0.1, seed }).healthyRatio);
+  const mean = ratios.reduce((sum, ratio) => sum + ratio, 0) / ratios.length;
+  assert.ok(mean <= 1.085, `${ratios.join(', ')}, where three lanes for slow links, too, took 1.096`);
+});
+
+test('quick links make nobody later', () => {
+  const options = { peers: 60, seed: 2 };
+  const { fastGives, makespanSeconds } = simulate({ ...options, fast: 0.1 });
+  assert.ok(fastGives >= 1.1, `${fastGives} times what others give`);
+  assert.ok(makespanSeconds <= simulate(options).makespanSeconds);
+});
+
 test('a join costs the scheduler a few messages', () => {
   const { joins, messagesPerJoin } = measureJoins(200, () => 0);
   assert.equal(joins, 200);

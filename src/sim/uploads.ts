@@ -10,6 +10,7 @@ import {
   rarityFor,
   removeChild,
   removeWish,
+  usualServeMs,
   waitsUntilMs,
 } from '../swarm/index.ts';
 import type { Channel } from './exchange.ts';
@@ -50,6 +51,7 @@ export class Uploads {
     this.#view = {
       rarityOf: ({ peer, piece }) => (host.session ? rarityFor(host.session.state, peer, piece) : 0),
       hasUnsent: ({ peer }, wasSent) => (host.session ? hasUnsent(host.session.state, peer, wasSent) : false),
+      usualMs: ({ peer }) => (host.session ? usualServeMs(host.session.state, peer) : 0),
     };
   }
 

@@ -4,12 +4,11 @@ export { hashOf } from './imports.ts';
 export { unreadSpans } from './lease-share.ts';
 export { DEFAULT_SWARM_LIMITS, type SwarmLimits } from './limits.ts';
 export { mayActOnHaves, step } from './machine.ts';
+export { usualServeMs } from './pace.ts';
 export {
   createSwarmState,
-  hasUnsent,
   heldCount,
   isStarved,
-  rarityFor,
   type SwarmOptions,
   type SwarmState,
 } from './state.ts';
@@ -42,3 +41,4 @@ export {
   type WishView,
   waitsUntilMs,
 } from './upload-queue.ts';
+export { hasUnsent, rarityFor } from './wishes.ts';

@@ -7,7 +7,8 @@ export interface SwarmLimits {
   readonly maxClaimedBytes: number;
   /**
    * Neighbours that send to this host at once. As many as a parent serves at once: then a free place here and one
-   * there are made by the same piece, and no uplink waits for a full downlink. Default 3.
+   * there are made by the same piece, and no uplink waits for a full downlink. Default 3; fewer
+   * where the own link is slower than those of most.
    */
   readonly lanes: number;
   /**

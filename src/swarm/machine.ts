@@ -18,6 +18,7 @@ import { hashOf } from './imports.ts';
 import { tellProgress, yieldLease } from './lease-share.ts';
 import { endLease, endRead, forgetRuns, loseLease, paceReads, startReads, takeLease } from './origin.ts';
 import { lookWhenDue, noteOverdue } from './overdue.ts';
+import { notePace } from './pace.ts';
 import { fillWindows, mayFollow } from './picker.ts';
 import { placeReader, removeReader } from './readers.ts';
 import { begun, cancelClaims, dropLink, requestFailed, stored } from './requests.ts';
@@ -89,6 +90,7 @@ function apply(state: SwarmState, event: SwarmEvent, nowMs: number, effects: Swa
       return noteOverdue(state, nowMs);
     case 'tick':
       noteOverdue(state, nowMs);
+      notePace(state, nowMs);
       state.allTouched = true;
       announceOverdue(state, nowMs, effects);
       tellProgress(state, nowMs, effects);

@@ -23,8 +23,12 @@ export function fillWindows(state: SwarmState, nowMs: number, effects: SwarmEffe
   if (!allTouched && touched.length === 0) return;
   state.allTouched = false;
   if (!state.held.isFull) {
+    let near = 0;
     for (const link of state.active) {
-      if (!link.stalled && (allTouched || link.isTouched)) fillWindow(state, link, nowMs, effects);
+      if (link.stalled) continue;
+      // Where there are too many lanes, the latest end with what they send.
+      if (!link.isFar && (near += 1) > state.lanes.now) continue;
+      if (allTouched || link.isTouched) fillWindow(state, link, nowMs, effects);
     }
     for (const isFar of [false, true]) {
       if (freeLanes(state, isFar) > 0) search(state, isFar, allTouched, nowMs, effects);

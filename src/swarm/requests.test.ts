@@ -107,6 +107,24 @@ test('a sender that stalls loses its lane, and its piece is asked of one more', 
   }
 });
 
+test('a neighbour that fails again and again is asked only for what nobody else has', () => {
+  const { state, peers } = askedOfFullNeighbours(2, 4);
+  const [failing] = peers;
+  assert.ok(failing);
+  let nowMs = 0;
+  for (let times = 0; times < 3; times += 1) {
+    const piece = state.links.get(failing)?.asked[0]?.piece;
+    assert.ok(piece !== undefined, 'it is asked again after a pause');
+    step(state, { kind: 'requestFailed', peer: failing, piece, reason: 'error', retryAfterMs: 0 }, nowMs);
+    nowMs += 1_000;
+    step(state, { kind: 'tick' }, nowMs);
+  }
+  assert.equal(state.links.get(failing)?.asked.length, 0);
+  step(state, { kind: 'linkDown', peer: peers[1] ?? failing }, nowMs);
+  step(state, { kind: 'tick' }, nowMs);
+  assert.ok((state.links.get(failing)?.asked.length ?? 0) > 0, 'nobody else has anything now');
+});
+
 test('a look at the last pieces is asked for once, and again for what begins later', () => {
   const { state, peers } = askedOfFullNeighbours(3, 3);
   const [first, second] = peers;

@@ -17,6 +17,13 @@ import {
   touch,
 } from './state.ts';
 import type { BanReason, RequestFailure, SwarmEffect } from './types.ts';
+import { noteTook } from './width.ts';
+
+/** After so many failures in a row a neighbour is asked only for what nobody else has, for a while. */
+const FAILING = 3;
+
+/** Who is the only one to send, and does so slowly, is left alone for the time of so many of its pieces. */
+const LEFT_ALONE_PIECES = 4;
 
 export function dropLink(state: SwarmState, link: LinkState): void {
   for (const claim of link.asked.slice()) dropClaim(state, link, claim);
@@ -80,7 +87,7 @@ export function stored(
   effects: SwarmEffect[],
 ): void {
   const isNew = state.held.add(piece);
-  if (from !== 'origin') noteSuccess(state, from, piece, nowMs);
+  if (from !== 'origin') noteSuccess(state, from, piece, nowMs, effects);
   cancelClaims(state, piece, from, effects);
   closePiece(state, piece);
   state.lastProgressMs = nowMs;
@@ -91,7 +98,13 @@ export function stored(
   announce(state, piece, nowMs, effects);
 }
 
-function noteSuccess(state: SwarmState, peer: PeerId, piece: number, nowMs: number): void {
+function noteSuccess(
+  state: SwarmState,
+  peer: PeerId,
+  piece: number,
+  nowMs: number,
+  effects: SwarmEffect[],
+): void {
   const link = state.links.get(peer);
   const claim = state.claims.get(piece);
   if (!link) return;
@@ -103,6 +116,32 @@ function noteSuccess(state: SwarmState, peer: PeerId, piece: number, nowMs: numb
   // The first came alone; the next share the link.
   if (state.pieceMs === 0) state.pieceMs = tookMs * state.limits.lanes;
   else state.pieceMs = state.pieceMs * 0.9 + tookMs * 0.1;
+  if (!link.isFar) fitLanes(state, link, tookMs, nowMs, effects);
+}
+
+function fitLanes(
+  state: SwarmState,
+  link: LinkState,
+  tookMs: number,
+  nowMs: number,
+  effects: SwarmEffect[],
+): void {
+  const finding = noteTook(state.lanes, tookMs, state.pace.usualMs, nowMs);
+  if (finding === 'changed') endSurplusLanes(state, effects);
+  if (finding !== 'narrowest') return;
+  // It may be the neighbour's link that is slow: the lane goes to another.
+  link.pausedUntilMs = Math.max(link.pausedUntilMs, nowMs + LEFT_ALONE_PIECES * tookMs);
+  cancelWaiting(state, link, effects);
+}
+
+/** Lanes that are too many end with the piece that is on its way. */
+function endSurplusLanes(state: SwarmState, effects: SwarmEffect[]): void {
+  let near = 0;
+  for (const link of state.active) {
+    if (link.isFar || link.stalled) continue;
+    near += 1;
+    if (near > state.lanes.now) cancelWaiting(state, link, effects);
+  }
 }
 
 /** The piece is not wanted any more; who brought it need not be told. */
@@ -138,6 +177,7 @@ export function requestFailed(
     return;
   }
   link.failures += 1;
+  if (reason === 'error' && link.failures >= FAILING) noteSlow(state, link, nowMs);
   const backOffMs = reason === 'busy' ? retryAfterMs : 0;
   link.pausedUntilMs = nowMs + Math.max(backOffMs, Math.min(10_000, 50 * 2 ** link.failures));
 }

@@ -14,8 +14,10 @@ import {
 } from '../core/index.ts';
 import { Holdings } from './holdings.ts';
 import { DEFAULT_SWARM_LIMITS, type SwarmLimits } from './limits.ts';
+import { createPace, type Pace } from './pace.ts';
 import { PieceSet } from './piece-set.ts';
 import type { ReadPace } from './types.ts';
+import { createWidth, type Width } from './width.ts';
 
 /** A neighbour that is connected. */
 export interface LinkState {
@@ -144,6 +146,9 @@ export interface SwarmState {
   untoldSinceMs: number;
   /** Moving average of how long a piece takes from its first byte; 0 before the first. */
   pieceMs: number;
+  /** Neighbours of this zone that send at once. */
+  readonly lanes: Width;
+  readonly pace: Pace;
 }
 
 export interface SwarmOptions {
@@ -158,11 +163,12 @@ export interface SwarmOptions {
 }
 
 export function createSwarmState({ self, zone = '', map, held, rngSeed, limits }: SwarmOptions): SwarmState {
+  const allLimits = { ...DEFAULT_SWARM_LIMITS, ...limits };
   return {
     self,
     zone: zoneKey({ zone }),
     map,
-    limits: { ...DEFAULT_SWARM_LIMITS, ...limits },
+    limits: allLimits,
     random: seededRandom(rngSeed),
     held: held.clone(),
     abandoned: new Set(),
@@ -195,6 +201,8 @@ export function createSwarmState({ self, zone = '', map, held, rngSeed, limits }
     lastProgressMs: 0,
     untoldSinceMs: 0,
     pieceMs: 0,
+    lanes: createWidth(allLimits.lanes),
+    pace: createPace(),
   };
 }
 
@@ -203,8 +211,8 @@ export function pieceBytes(state: SwarmState, piece: number): number {
 }
 
 /** Lanes, near or far, that nobody uses: who sends has one, the stalled left out. The first piece comes over one alone. */
-export function freeLanes({ active, limits, held }: SwarmState, isFar: boolean): number {
-  let free = isFar ? limits.farLanes : held.count === 0 ? 1 : limits.lanes;
+export function freeLanes({ active, limits, lanes, held }: SwarmState, isFar: boolean): number {
+  let free = isFar ? limits.farLanes : held.count === 0 ? 1 : lanes.now;
   for (const link of active) if (link.isFar === isFar && !link.stalled) free -= 1;
   return free;
 }
@@ -249,28 +257,6 @@ function count(state: SwarmState, { isFar }: LinkState, piece: number, nowMs: nu
   if (!isFar) return;
   if (state.farCopies[piece] === 0) state.farSinceMs[piece] = nowMs;
   state.farCopies[piece] = (state.farCopies[piece] ?? 0) + 1;
-}
-
-/**
- * How rare a piece is for a neighbour that asks for it: how many neighbours hold it. What nobody in this zone holds yet
- * goes to another zone last: from here it would have to be sent a second time.
- */
-export function rarityFor(state: SwarmState, peer: PeerId, piece: number): number {
-  const copies = state.copies[piece] ?? 0;
-  const isLast = copies === state.farCopies[piece] && state.links.get(peer)?.isFar === true;
-  return isLast ? state.links.size : copies;
-}
-
-/**
- * Whether this host has, or is reading, pieces that no neighbour holds and that were sent to nobody. They go first: all
- * others wait for them, and what was sent once comes to a child from others as well. Not so where the child is in
- * another zone, which needs a copy of its own.
- */
-export function hasUnsent(state: SwarmState, peer: PeerId, wasSent: (piece: number) => boolean): boolean {
-  if (state.links.get(peer)?.isFar === true) return false;
-  if (state.lease && state.lease.reads.size > 0) return true;
-  for (const piece of state.sole.values()) if (!wasSent(piece)) return true;
-  return false;
 }
 
 /** A link turned out not to have a piece. */

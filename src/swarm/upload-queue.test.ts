@@ -49,6 +49,7 @@ function view(copies: readonly number[] = [], unsent: readonly number[] = []): W
   return {
     rarityOf: ({ piece }) => copies[piece] ?? 0,
     hasUnsent: (_, wasSent) => unsent.some((piece) => !wasSent(piece)),
+    usualMs: () => 0,
   };
 }
 
@@ -199,6 +200,35 @@ test('no more are served at once than the limit says, and each child one at a ti
   assert.equal(nextOf(queue), undefined);
   endServe(queue, one, true, 0);
   assert.equal(nextOf(queue)?.peer, 'c');
+});
+
+test('a parent whose serves all take four times as long as is usual serves one child at a time', () => {
+  const queue = createUploadQueue();
+  const seen = { ...view(), usualMs: () => 30 };
+  const children = ['a', 'b', 'c', 'd', 'e'];
+  for (const [at, peer] of children.entries()) {
+    addWish(queue, wish(peer, at, { heldCount: 1 }));
+    addWish(queue, wish(peer, at + 10, { heldCount: 1 }));
+  }
+  const first = [0, 1, 2].map(() => nextWish(queue, seen, 0));
+  assert.equal(nextWish(queue, seen, 0), undefined);
+  for (const served of first) if (served) endServe(queue, served, true, 120);
+  const fourth = nextWish(queue, seen, 120);
+  assert.ok(fourth);
+  endServe(queue, fourth, true, 240);
+  assert.ok(nextWish(queue, seen, 240));
+  assert.equal(nextWish(queue, seen, 240), undefined);
+});
+
+test('serves to children that are slow themselves leave a parent its places', () => {
+  const queue = createUploadQueue();
+  for (let piece = 0; piece < 8; piece += 1) {
+    addWish(queue, wish('slow', piece, { heldCount: 1 }));
+    const served = nextOf(queue, [], piece * 1000);
+    assert.ok(served);
+    endServe(queue, served, true, piece * 1000 + 999);
+  }
+  assert.equal(queue.places.now, queue.limits.maxActive);
 });
 
 test('a first piece goes alone, unless its child takes nothing; other swarms go on', () => {

@@ -7,9 +7,13 @@
 // the end; one that is far behind goes before all but those fresh pieces.
 
 import type { PeerId, SnapshotId } from '../core/index.ts';
+import { createWidth, noteTook, type Width } from './width.ts';
 
 export interface UploadLimits {
-  /** Children served at once. Default 3, as many as a child takes from at once (see `SwarmLimits.lanes`). */
+  /**
+   * Children served at once. Default 3, as many as a child takes from at once (see `SwarmLimits.lanes`); fewer where the own
+   * link is slower than those of most.
+   */
   readonly maxActive: number;
   /** Wishes of one child that wait; more are refused as busy. Default 64. */
   readonly maxQueuedPerPeer: number;
@@ -39,6 +43,8 @@ interface ChildState {
   /** How many serves had ended when that began, and when that was. */
   begunAt: number;
   begunMs: number;
+  /** What such a serve usually takes; 0 where that is not known. */
+  usualMs: number;
   /** Of its last serve; see `SLOW_TURNS`. */
   isSlow: boolean;
   /** It takes nothing of that, and its place went to others. */
@@ -53,6 +59,8 @@ export interface WishView {
   readonly rarityOf: (wish: Wish) => number;
   /** Whether there are pieces, or will be in a moment, that are to be sent once before this wish's again. */
   readonly hasUnsent: (wish: Wish, wasSent: (piece: number) => boolean) => boolean;
+  /** What a piece of the wish's swarm usually takes from a parent to a child; 0 where that is not known. */
+  readonly usualMs: (wish: Wish) => number;
 }
 
 interface SwarmSends {
@@ -65,6 +73,8 @@ interface SwarmSends {
 
 export interface UploadQueue {
   readonly limits: UploadLimits;
+  /** Children served at once, for now. */
+  readonly places: Width;
   readonly children: Map<PeerId, ChildState>;
   /** Children that may be served: not being served, with wishes. */
   readonly waiting: Set<ChildState>;
@@ -102,8 +112,10 @@ const MAX_ENTRUSTED = 16;
 const MAX_SWARMS = 1_000;
 
 export function createUploadQueue(limits: Partial<UploadLimits> = {}): UploadQueue {
+  const allLimits = { ...DEFAULT_UPLOAD_LIMITS, ...limits };
   return {
-    limits: { ...DEFAULT_UPLOAD_LIMITS, ...limits },
+    limits: allLimits,
+    places: createWidth(allLimits.maxActive),
     children: new Map(),
     waiting: new Set(),
     alone: new Map(),
@@ -135,6 +147,7 @@ function createChild(): ChildState {
     serving: undefined,
     begunAt: 0,
     begunMs: 0,
+    usualMs: 0,
     isSlow: false,
     isStalled: false,
     left: false,
@@ -161,7 +174,7 @@ function takeWish(queue: UploadQueue, child: ChildState, at: number): void {
 
 /** The next wish to serve, if a place is free. The caller serves it and then calls `endServe`. */
 export function nextWish(queue: UploadQueue, view: WishView, nowMs: number): Wish | undefined {
-  if (queue.active >= queue.limits.maxActive || queue.waiting.size === 0) return undefined;
+  if (queue.active >= queue.places.now || queue.waiting.size === 0) return undefined;
   let best: Candidate | undefined;
   for (const child of queue.waiting) {
     for (const [at, wish] of child.wishes.entries()) {
@@ -177,6 +190,7 @@ export function nextWish(queue: UploadQueue, view: WishView, nowMs: number): Wis
   child.serving = wish;
   child.begunAt = queue.ended;
   child.begunMs = nowMs;
+  child.usualMs = view.usualMs(wish);
   if (best.rarity === 0) entrust(child, wish);
   child.served.set(wish.snapshot, (child.served.get(wish.snapshot) ?? 0) + 1);
   queue.active += 1;
@@ -192,7 +206,7 @@ function aloneMs({ serveMs }: UploadQueue): number {
 
 /** When a wish may be served that waits for a first piece to be over; `undefined` where none does. */
 export function waitsUntilMs(queue: UploadQueue): number | undefined {
-  if (queue.active >= queue.limits.maxActive || queue.alone.size === 0) return undefined;
+  if (queue.active >= queue.places.now || queue.alone.size === 0) return undefined;
   let untilMs: number | undefined;
   for (const { wishes } of queue.waiting) {
     for (const { snapshot } of wishes) {
@@ -325,8 +339,8 @@ export function endServe(queue: UploadQueue, wish: Wish, isSent: boolean, nowMs:
   if (!child?.isStalled) freePlace(queue, wish);
   queue.ended += 1;
   if (!child) return;
-  if (isSent) noteTime(queue, nowMs - child.begunMs);
-  child.isSlow = queue.ended - child.begunAt > SLOW_TURNS * queue.limits.maxActive;
+  noteTime(queue, child, isSent, nowMs);
+  child.isSlow = queue.ended - child.begunAt > SLOW_TURNS * queue.places.now;
   child.serving = undefined;
   child.isStalled = false;
   if (!isSent) {
@@ -338,7 +352,12 @@ export function endServe(queue: UploadQueue, wish: Wish, isSent: boolean, nowMs:
   else if (child.wishes.length > 0) queue.waiting.add(child);
 }
 
-function noteTime(queue: UploadQueue, tookMs: number): void {
+function noteTime(queue: UploadQueue, child: ChildState, isSent: boolean, nowMs: number): void {
+  const { begunMs, usualMs, isStalled } = child;
+  const tookMs = nowMs - begunMs;
+  // Who took a piece back after long says as much of the link as who took it whole; who took nothing says nothing.
+  if (isSent || (tookMs > usualMs && !isStalled)) noteTook(queue.places, tookMs, usualMs, nowMs);
+  if (!isSent) return;
   queue.serveMs = queue.serveMs === 0 ? tookMs : queue.serveMs * 0.9 + tookMs * 0.1;
 }
 

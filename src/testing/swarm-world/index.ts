@@ -33,6 +33,7 @@ import {
   type SwarmState,
   step,
   type UploadQueue,
+  usualServeMs,
   type WishView,
 } from '../../swarm/index.ts';
 
@@ -268,6 +269,7 @@ export class SwarmWorld {
       const view: WishView = {
         rarityOf: ({ peer, piece }) => rarityFor(state, peer, piece),
         hasUnsent: ({ peer }, wasSent) => hasUnsent(state, peer, wasSent),
+        usualMs: ({ peer }) => usualServeMs(state, peer),
       };
       const wish = nextWish(parent.queue, view, this.nowMs);
       if (!wish) return;
