@@ -6,13 +6,10 @@
 
 import {
   AnaxError,
-  Bitfield,
   type Credentials,
   type Digest,
   type ErrorRecord,
   fromErrorRecord,
-  type MappedBlob,
-  type OpenBlob,
   type PeerId,
   type PeerInfo,
   PieceMap,
@@ -35,16 +32,16 @@ import {
   unreadSpans,
   usualServeMs,
 } from '../swarm/index.ts';
-import { BlobTask } from './blob-task.ts';
+import type { BlobTask } from './blob-task.ts';
 import { Borrowing, unsignedPieces } from './borrowing.ts';
 import { Exchange } from './exchange.ts';
 import { FileReader } from './file-reader.ts';
 import { FileReaders } from './file-readers.ts';
 import { isShareable } from './held-blobs.ts';
 import { offeredPieces } from './offers.ts';
+import { openTasks } from './open-tasks.ts';
 import { originOf } from './origin-budget.ts';
 import { OriginSide } from './origin-side.ts';
-import { fillFromStore, packName } from './packs.ts';
 import { Succession } from './succession.ts';
 import { locateTask, type SessionDeps, type SwarmContext } from './swarm-context.ts';
 import { Verdicts } from './verdicts.ts';
@@ -262,18 +259,8 @@ export class SwarmSession {
 
   /** Opens the blobs and joins the swarm. */
   async start(): Promise<void> {
-    const { deps, tasks, map, snapshot, counters } = this.#context;
-    const held = new Bitfield(map.pieceCount);
-    const paths = new Map(snapshot.manifest.files.map((file) => [file.digest, file.path]));
-    for (const blob of map.blobs) {
-      const first = blob.parts?.[0]?.digest ?? blob.digest;
-      const name = packName(paths.get(first) ?? first, blob);
-      const task = new BlobTask(blob, await this.#open(blob), name);
-      await fillFromStore(this.#context, task);
-      tasks.set(blob.digest, task);
-      for (const index of task.open.held.values()) held.add(blob.pieces.start + index);
-      counters.fromCache += task.heldBytes;
-    }
+    const { deps, tasks, map } = this.#context;
+    const held = await openTasks(this.#context);
     const rngSeed = Math.floor(deps.random() * 2 ** 31);
     this.#state = createSwarmState({
       self: deps.identity.id,
@@ -291,21 +278,6 @@ export class SwarmSession {
     if (deps.scheduler.schedulerKey) this.trustScheduler(deps.scheduler.schedulerKey);
     deps.scheduler.join(this.joinFacts());
     for (const task of tasks.values()) this.#verdicts.consider(task);
-  }
-
-  async #open(blob: MappedBlob): Promise<OpenBlob> {
-    const { store } = this.#context.deps;
-    const found = await store.find(blob.digest);
-    const isWhole = !blob.parts && !found?.pack && found?.pieceLengthBytes === blob.pieceLengthBytes;
-    const digest = isWhole ? found.digest : blob.digest;
-    const open = await store.open({
-      digest,
-      sizeBytes: blob.sizeBytes,
-      pieceLengthBytes: blob.pieceLengthBytes,
-    });
-    // A pack some of whose files were wrong when it came is fetched again.
-    if (found && found.parts.length < (blob.parts?.length ?? 0)) await open.drop([0]);
-    return open;
   }
 
   /** Grants of this scheduler are believed. */
