@@ -196,7 +196,10 @@ export class Sessions {
 
   onScheduler(message: SchedulerMessage): void {
     if (message.kind === 'connected') {
-      for (const session of this.all()) session.trustScheduler(message.schedulerKey);
+      for (const session of this.all()) {
+        session.trustScheduler(message.schedulerKey);
+        session.tellSuspects();
+      }
     } else if (message.kind !== 'disconnected' && message.kind !== 'originShare') {
       this.#entries.get(message.snapshot)?.session.onScheduler(message);
     }

@@ -63,6 +63,8 @@ export class SwarmSession {
   readonly #fileReaders = new FileReaders((event) => this.#feed(event));
   readonly #stopping = new AbortController();
   readonly #running = new Set<Promise<void>>();
+  /** Peers that served wrong bytes. */
+  readonly #suspects = new Set<PeerId>();
   readonly #startedMs: number;
   #isInOrder = false;
   #state: SwarmState | undefined;
@@ -387,7 +389,8 @@ export class SwarmSession {
         this.#look = setTimeout(() => this.#feed({ kind: 'look' }), effect.afterMs);
         return;
       case 'seek':
-        return deps.scheduler.join(this.joinFacts());
+        deps.scheduler.join(this.joinFacts());
+        return this.tellSuspects();
       case 'shortenRead':
         return this.#origin.shortenRead(effect.readId, effect.end);
       case 'leaseYielded':
@@ -412,8 +415,16 @@ export class SwarmSession {
     const { deps } = this.#context;
     deps.links.ban(peer);
     deps.logger.warn('peer banned', { peer, reason, snapshot: this.snapshot.id });
-    if (reason === 'corrupt')
-      deps.scheduler.tell({ kind: 'suspect', snapshot: this.snapshot.id, suspect: peer });
+    if (reason !== 'corrupt') return;
+    this.#suspects.add(peer);
+    this.tellSuspects();
+  }
+
+  /** Also to a scheduler that was away, or did not know them when it was told. */
+  tellSuspects(): void {
+    const { scheduler } = this.#context.deps;
+    for (const suspect of this.#suspects)
+      scheduler.tell({ kind: 'suspect', snapshot: this.snapshot.id, suspect });
   }
 
   #run(work: Promise<void>): void {

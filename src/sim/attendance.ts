@@ -99,6 +99,8 @@ export class Attendance {
       totalBytes: options.pieces * PIECE_BYTES,
       lease: this.#leaseClaim(),
     });
+    // A scheduler that was away, or did not know them yet, has not heard of them.
+    for (const banned of this.#host.session?.state.banned ?? []) this.suspect(banned);
   }
 
   #leaseClaim(): LeaseClaim | undefined {

@@ -36,3 +36,10 @@ for (const options of [
     }
   });
 }
+
+test('a liar that is elected while the scheduler is away is told of when that is back', () => {
+  const { peers, pieces, linkBytesPerSecond, originBytesPerSecond } = SLOW;
+  const options = { peers, pieces, linkBytesPerSecond, originBytesPerSecond };
+  const { violation } = simulate({ ...options, seed: 5_008_123, faults: true });
+  assert.equal(violation, undefined);
+});
