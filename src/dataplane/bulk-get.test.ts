@@ -3,10 +3,10 @@ import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { describe, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { hasCode, MiB, type PieceIntake } from '../core/index.ts';
+import { MiB, type PieceIntake } from '../core/index.ts';
 import { loadPieceHash } from '../hashing/index.ts';
 import type { BodySpan } from '../http-body/index.ts';
-import { join2, NEVER, pieceFile, sideOf } from './plane-harness.ts';
+import { isError, join2, NEVER, pieceFile, sideOf } from './plane-harness.ts';
 
 const OPTIONS = { connectTimeoutMs: 5_000, headersTimeoutMs: 5_000, bodyTimeoutMs: 5_000 };
 const PIECE = 1 * MiB;
@@ -41,11 +41,6 @@ async function gatherPiece(intake: PieceIntake, sizeBytes: number): Promise<void
     at += bytes;
   }
 }
-
-const isError =
-  (code: Parameters<typeof hasCode>[1]) =>
-  (error: unknown): boolean =>
-    hasCode(error, code);
 
 for (const workers of [0, 1]) {
   describe(`with ${workers} threads:`, () => {

@@ -18,7 +18,7 @@ import {
 import { makeTestCertificate, writeCertificate } from '../testing/certificates/index.ts';
 import { nowNs, PeerTls } from '../transport/index.ts';
 import type { DataLink, FetchOutcome, PieceFetchOptions, PieceToServe } from './index.ts';
-import { join2, NEVER, pieceFile, proofOf, type Side, sideOf } from './plane-harness.ts';
+import { isError, join2, NEVER, pieceFile, proofOf, type Side, sideOf } from './plane-harness.ts';
 
 const SIZE = 1.5 * MiB;
 
@@ -64,11 +64,6 @@ async function sourceOf(context: TestContext, offsetBytes = 0) {
 async function event(emitted: () => boolean): Promise<void> {
   while (!emitted()) await sleep(2);
 }
-
-const isError =
-  (code: Parameters<typeof hasCode>[1]) =>
-  (error: unknown): boolean =>
-    hasCode(error, code);
 
 for (const workers of [0, 1]) {
   describe(`with ${workers} threads:`, () => {

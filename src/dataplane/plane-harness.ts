@@ -7,7 +7,9 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import {
   createIdentity,
+  type ErrorCode,
   type FileSpan,
+  hasCode,
   type Identity,
   type PieceProof,
   type SnapshotId,
@@ -121,3 +123,9 @@ export async function proofOf(bytes: Uint8Array): Promise<PieceProof> {
   const { id: signer } = createIdentity();
   return { digest: new Uint8Array(hash(bytes)), signer, signature: new Uint8Array(64).fill(7) };
 }
+
+/** Whether an error has this code. */
+export const isError =
+  (code: ErrorCode) =>
+  (error: unknown): boolean =>
+    hasCode(error, code);
