@@ -1,6 +1,7 @@
 // The port to an origin. One adapter per kind of hub, registered by scheme; the conformance suite in src/testing runs
 // on each of them.
 
+import { AnaxError } from './error.ts';
 import type { ListedFile } from './manifest.ts';
 import type { PieceIntake } from './piece-intake.ts';
 import type { Range } from './ranges.ts';
@@ -16,6 +17,15 @@ export interface Credentials {
 export interface SourceContext {
   readonly credentials: Credentials;
   readonly signal: AbortSignal;
+  /** `get` may read what comes before the range, however much, and throw it away: the server knows no ranges. */
+  readonly mayReadThrough?: boolean;
+}
+
+/** The server sends the whole of a large file whatever range it is asked for: it is to be read in one go. */
+export class RangeIgnored extends AnaxError {
+  constructor(url: string) {
+    super('origin_protocol', `${url}: the server ignores Range`, { details: { url } });
+  }
 }
 
 /** What a user asked for, read from a URL. Holds no secret, and can be sent to other nodes. */
@@ -81,7 +91,8 @@ export interface Source {
 
   /**
    * The bytes of `range`, exactly: fewer or more is an error (`network_unreachable` for a cut connection,
-   * `origin_protocol` for a wrong answer), here or while they are read. Retries of the request before the first byte are
+   * `origin_protocol` for a wrong answer), here or while they are read. `RangeIgnored` before the first byte where that
+   * would need more bytes than a caller may expect. Retries of the request before the first byte are
    * the source's; a cut after it is the caller's to resume with another `get`.
    */
   get(ref: PinnedRef, file: ListedFile, range: Range, context: SourceContext): Promise<OriginStream>;

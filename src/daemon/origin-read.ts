@@ -21,6 +21,8 @@ export interface OriginReadJob {
   readonly firstPiece: number;
   /** The first piece not to be read. It may come down while the read runs: another reads the rest. */
   readonly endPiece: () => number;
+  /** The server knows no ranges: what comes before the first piece may be read as well. */
+  readonly mayReadThrough?: boolean;
   readonly credentials: Credentials;
   readonly clock: Clock;
   readonly signal: AbortSignal;
@@ -69,9 +71,9 @@ async function streamInto(job: OriginReadJob, progress: Progress): Promise<void>
   await job.mayAsk();
   const end = await job.begin();
   const range = { start: progress.position, end: progress.end };
-  const context = { credentials: job.credentials, signal: job.signal };
+  const { credentials, signal, mayReadThrough = false } = job;
   try {
-    const stream = await job.source.get(job.ref, job.file, range, context);
+    const stream = await job.source.get(job.ref, job.file, range, { credentials, signal, mayReadThrough });
     const capacityBytes = progress.pieceSize;
     const intake = stream.intake?.(capacityBytes) ?? job.intakeOf(stream, capacityBytes);
     try {

@@ -14,6 +14,7 @@ import {
   type OpenBlob,
   type PieceIntake,
   type Range,
+  RangeIgnored,
   type ReaderGrant,
   signPiece,
   toAnaxError,
@@ -43,7 +44,10 @@ export interface OriginHandlers {
 }
 
 /** What of which file is read, and who takes it. */
-type OriginCut = Pick<OriginReadJob, 'file' | 'pieceLengthBytes' | 'firstPiece' | 'endPiece' | 'onPiece'>;
+type OriginCut = Pick<
+  OriginReadJob,
+  'file' | 'pieceLengthBytes' | 'firstPiece' | 'endPiece' | 'onPiece' | 'mayReadThrough'
+>;
 
 /** Errors that concern one file. Any other would be met by the next file as well, and ends the lease. */
 function isFileError(error: AnaxError): boolean {
@@ -62,6 +66,8 @@ export class OriginSide {
   /** Files that are read at once. */
   readonly #slots: Slots;
   readonly #reads = new Map<BlobTask, Set<AbortController>>();
+  /** Blobs whose server ignores Range. */
+  readonly #throughReads = new WeakMap<BlobTask, Slots>();
   /** The pieces of each running read. */
   readonly #running = new Map<number, Range>();
   #pace: ReadPace = 'all';
@@ -190,21 +196,38 @@ export class OriginSide {
   }
 
   async #fetchBlob(task: BlobTask, readId: number, signal: AbortSignal): Promise<void> {
-    const { mapped, open } = task;
-    const first = mapped.pieces.start;
+    const first = task.mapped.pieces.start;
     const start = (this.#running.get(readId)?.start ?? first) - first;
     const end = (): number => (this.#running.get(readId)?.end ?? first) - first;
     await this.#handlers.borrow(task, signal);
-    for (const run of unheldRuns(open, { start, end: end() })) {
-      const cut = {
-        file: this.#fileWith(mapped.digest),
-        pieceLengthBytes: mapped.pieceLengthBytes,
-        firstPiece: run.start,
-        endPiece: () => Math.max(run.start, Math.min(run.end, end())),
-        onPiece: (index: number, piece: PieceIntake) => this.#store(task, index, piece),
-      };
-      await this.#readFile(cut, readId, signal);
+    try {
+      for (const run of unheldRuns(task.open, { start, end: end() })) {
+        const endPiece = (): number => Math.max(run.start, Math.min(run.end, end()));
+        await this.#readFile({ ...this.#cut(task), firstPiece: run.start, endPiece }, readId, signal);
+      }
+    } catch (error) {
+      if (!(error instanceof RangeIgnored)) throw error;
+      await this.#readThrough(task, readId, signal);
     }
+  }
+
+  /** From a server without ranges one read takes all that is missing; the others wait, and have it then. */
+  async #readThrough(task: BlobTask, readId: number, signal: AbortSignal): Promise<void> {
+    const turn = this.#throughReads.get(task) ?? new Slots(1);
+    this.#throughReads.set(task, turn);
+    await turn.run(async () => {
+      const [run] = unheldRuns(task.open, { start: 0, end: task.open.held.length });
+      if (!run) return;
+      const endPiece = (): number => task.open.held.length;
+      const cut = { ...this.#cut(task), firstPiece: run.start, endPiece, mayReadThrough: true };
+      await this.#readFile(cut, readId, signal);
+    });
+  }
+
+  #cut(task: BlobTask): Pick<OriginCut, 'file' | 'pieceLengthBytes' | 'onPiece'> {
+    const { digest, pieceLengthBytes } = task.mapped;
+    const onPiece = (index: number, piece: PieceIntake): Promise<void> => this.#store(task, index, piece);
+    return { file: this.#fileWith(digest), pieceLengthBytes, onPiece };
   }
 
   /** Reads the files of a pack one by one. One that the origin does not have, or has wrong, fails alone. */

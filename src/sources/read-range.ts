@@ -8,8 +8,10 @@ import {
   type OriginStream,
   parseContentRange,
   type Range,
+  RangeIgnored,
   rangeLength,
   redactUrl,
+  type SourceContext,
   toHttpRange,
 } from '../core/index.ts';
 import { type BodySpan, readSpan, toRequestError } from '../http-body/index.ts';
@@ -22,11 +24,12 @@ import { header } from './retry-policy.ts';
 export interface WantedRange {
   readonly range: Range;
   readonly sizeBytes: number;
+  readonly mayReadThrough: boolean;
 }
 
 /**
  * Some gateways ignore Range and send small files whole: up to this size what comes before the range is read and
- * thrown away, above it the answer is refused.
+ * thrown away, above it only where the caller says so.
  */
 const MAX_SKIPPED_FILE_BYTES = 32 * MiB;
 
@@ -37,10 +40,10 @@ export const NO_BYTES: OriginStream = {
   },
 };
 
-export function wantedRange(range: Range, sizeBytes: number): WantedRange {
+export function wantedRange(range: Range, sizeBytes: number, context?: SourceContext): WantedRange {
   const { start, end } = range;
   assert(0 <= start && start <= end && end <= sizeBytes, `bytes ${start}–${end} of a file of ${sizeBytes}`);
-  return { range, sizeBytes };
+  return { range, sizeBytes, mayReadThrough: context?.mayReadThrough ?? false };
 }
 
 function isWhole({ range, sizeBytes }: WantedRange): boolean {
@@ -54,7 +57,7 @@ export function rangeHeaders(want: WantedRange): HeaderFields {
 
 /**
  * Checks a 200 or 206 answer; what it gives are its bytes. Throws `origin_protocol` for an answer that is not the range,
- * `origin_changed` where it is of a file of another size; reading throws `network_unreachable` and `network_timeout` for
+ * `RangeIgnored` for the whole of a large file, `origin_changed` where it is of a file of another size; reading throws `network_unreachable` and `network_timeout` for
  * a cut.
  */
 export function openRange(response: OriginResponse, want: WantedRange, signal: AbortSignal): OriginStream {
@@ -99,7 +102,9 @@ function bytesToSkip(response: OriginResponse, want: WantedRange): number {
   if (response.status !== 200) throw wrong(response, `status ${response.status}`);
   checkLength(response, want.sizeBytes);
   if (isWhole(want)) return 0;
-  if (want.sizeBytes > MAX_SKIPPED_FILE_BYTES) throw wrong(response, 'it ignores Range');
+  if (want.sizeBytes > MAX_SKIPPED_FILE_BYTES && !want.mayReadThrough) {
+    throw new RangeIgnored(redactUrl(response.url.href));
+  }
   return want.range.start;
 }
 

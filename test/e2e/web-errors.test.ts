@@ -87,6 +87,25 @@ describe('a web server', () => {
     await assertFile(she);
   });
 
+  test('that knows no ranges gives a large file in one go, and again what was cut', async (context) => {
+    const bytes = Buffer.alloc(80 * MiB, BYTES);
+    server.files.set('/large.bin', { bytes, etag: '"1"', ranges: false });
+    const she = await person(context);
+    const before = server.requests.length;
+    const slowly = ['--download-rate', '40MiB'];
+    const killed = she.start(`${server.url}/large.bin`, slowly, (line) => {
+      if (line.kind === 'progress' && line.bytesFromOrigin > 20 * MiB) killed.child.kill('SIGKILL');
+    });
+    assert.equal((await killed.result).exitCode, null);
+    const again = await she.get(`${server.url}/large.bin`);
+    assert.equal(again.exitCode, 0, again.stderr);
+    assert.ok(bytes.equals(await readFile(she.out)));
+    const left = Number(again.summary?.bytesFromOrigin);
+    assert.ok(left < bytes.length, `${left} bytes were wanted again`);
+    // One question for each read that was begun, and one for all of it, twice.
+    assert.ok(server.requests.length - before <= 2 * (1 + 4 + 1), String(server.requests.length - before));
+  });
+
   test('that serves something else than the digest says leaves nothing', async (context) => {
     server.files.set('/other.bin', { bytes: BYTES.toReversed(), etag: '"1"' });
     const she = await person(context);

@@ -39,7 +39,7 @@ export class HfDownloads {
   /** See `Source.get`. */
   async open(ref: OriginRef, file: ListedFile, range: Range, context: SourceContext): Promise<OriginStream> {
     context.signal.throwIfAborted();
-    const want = wantedRange(range, file.sizeBytes);
+    const want = wantedRange(range, file.sizeBytes, context);
     if (rangeLength(range) === 0) return NO_BYTES;
     const isSmall =
       digestAlgorithm(file.digest) === 'git-sha1' && this.#withoutCache.get(ref.endpoint) === undefined;

@@ -87,7 +87,7 @@ export class HttpSource implements Source {
   async get(ref: PinnedRef, file: ListedFile, range: Range, context: SourceContext): Promise<OriginStream> {
     const { credentials, signal } = context;
     signal.throwIfAborted();
-    const want = wantedRange(range, file.sizeBytes);
+    const want = wantedRange(range, file.sizeBytes, context);
     if (rangeLength(range) === 0) return NO_BYTES;
     const validator = pinOf(ref);
     const headers = { ...rangeHeaders(want), ...conditionHeaders(validator) };

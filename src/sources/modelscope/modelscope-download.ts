@@ -36,7 +36,7 @@ export class ModelscopeDownloads {
     context: SourceContext,
   ): Promise<OriginStream> {
     context.signal.throwIfAborted();
-    const want = wantedRange(range, file.sizeBytes);
+    const want = wantedRange(range, file.sizeBytes, context);
     if (rangeLength(range) === 0) return NO_BYTES;
     const from = (url: URL): HubFile => ({
       key: JSON.stringify([url.href, fingerprint(context.credentials)]),
