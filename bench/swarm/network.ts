@@ -21,6 +21,7 @@ const execute = promisify(execFile);
 /** Bytes on the wire since the network was made, headers included. */
 export interface TrafficCounts {
   sentBy(host: string): number;
+  receivedBy(host: string): number;
   readonly crossZone: number;
 }
 
@@ -69,9 +70,11 @@ export class Network {
     const { hosts, zones } = this.#plan;
     const text = await run(['ip', '-n', switchNamespace(this.#plan), '-s', '-j', 'link', 'show']);
     const links = new Map((JSON.parse(text) as LinkStatistics[]).map((link) => [link.ifname, link.stats64]));
+    const linkOf = (host: string) => links.get(portName(hosts.findIndex(({ name }) => name === host)));
     const uplinks = Array.from({ length: zones }, (_, at) => links.get(uplinkName(at + 1))?.tx.bytes ?? 0);
     return {
-      sentBy: (host) => links.get(portName(hosts.findIndex(({ name }) => name === host)))?.rx.bytes ?? 0,
+      sentBy: (host) => linkOf(host)?.rx.bytes ?? 0,
+      receivedBy: (host) => linkOf(host)?.tx.bytes ?? 0,
       crossZone: uplinks.reduce((sum, bytes) => sum + bytes, 0),
     };
   }

@@ -64,6 +64,8 @@ export interface Outcome {
   readonly finishSeconds: readonly number[];
   /** Bytes on the wire, against the size of the file. */
   readonly seedBytesRatio: number;
+  /** The same of what a peer's link carried to it, on average. */
+  readonly peerBytesRatio: number;
   /** Bytes between zones against one copy for each zone but the seed's; 0 with one zone. */
   readonly crossZoneRatio: number;
   readonly cpuSecondsPerGiB: number | undefined;
@@ -111,7 +113,7 @@ async function measure(name: ContenderName, race: Race, bed: TestBed): Promise<O
   const delivered = options.peers * options.sizeBytes;
   return {
     finishSeconds,
-    ...wireRatios(before, await network.traffic(), options),
+    ...wireRatios(before, await network.traffic(), bed),
     cpuSecondsPerGiB: race.pids.length > 0 ? cpu / (delivered / GiB) : undefined,
     peakRssMiB: race.pids.length > 0 ? await greatestRss(race.pids) : undefined,
     resolvedSeconds: race.resolvedSeconds?.(),
@@ -145,11 +147,13 @@ async function timeAll(name: ContenderName, race: Race, options: SwarmOptions): 
 function wireRatios(
   before: TrafficCounts,
   after: TrafficCounts,
-  { zones, sizeBytes }: SwarmOptions,
-): Pick<Outcome, 'seedBytesRatio' | 'crossZoneRatio'> {
+  { peers, options: { zones, sizeBytes } }: TestBed,
+): Pick<Outcome, 'seedBytesRatio' | 'peerBytesRatio' | 'crossZoneRatio'> {
   const crossed = after.crossZone - before.crossZone;
+  const received = peers.reduce((sum, peer) => sum + after.receivedBy(peer) - before.receivedBy(peer), 0);
   return {
     seedBytesRatio: (after.sentBy(SEED) - before.sentBy(SEED)) / sizeBytes,
+    peerBytesRatio: received / (sizeBytes * peers.length),
     crossZoneRatio: zones > 1 ? crossed / (sizeBytes * (zones - 1)) : 0,
   };
 }

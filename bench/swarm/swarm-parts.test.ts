@@ -204,6 +204,7 @@ function outcome(finishSeconds: readonly number[]): Outcome {
   return {
     finishSeconds,
     seedBytesRatio: 1.06,
+    peerBytesRatio: 1.05,
     crossZoneRatio: 0,
     cpuSecondsPerGiB: 2,
     peakRssMiB: 100,
