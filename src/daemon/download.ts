@@ -199,7 +199,7 @@ function nothingToFetch(snapshot: StoredSnapshot): NothingToFetch {
   const session: Fetching = {
     snapshot,
     counters: { fromPeers: 0, fromOrigin: 0, fromCache: 0 },
-    heldBytes: totalBytes(snapshot.manifest),
+    held: { bytes: totalBytes(snapshot.manifest) },
     tasks: new Map(),
     exchange: { neighbours: 0 },
     waitFor: async () => undefined,

@@ -23,7 +23,7 @@ function runOf(context: TestContext, { wanted, gate }: Setup = {}) {
   const session: Fetching = {
     snapshot: { id: manifest.id, ref: { ...FAKE_REF, revision: FAKE_COMMIT, restricted: false }, manifest },
     counters: { fromPeers: 0, fromOrigin: 0, fromCache: 0 },
-    heldBytes: 0,
+    held: { bytes: 0 },
     tasks: new Map(),
     exchange: { neighbours: 0 },
     waitFor: () => assert.fail('what is streamed is waited for by its reader'),

@@ -29,7 +29,8 @@ const MAX_ACTIVE = 32;
 const PLACED_AT_ONCE = 64;
 
 /** What a download needs of a session. */
-export type Fetching = Pick<SwarmSession, 'snapshot' | 'counters' | 'heldBytes' | 'tasks' | 'waitFor'> & {
+export type Fetching = Pick<SwarmSession, 'snapshot' | 'counters' | 'tasks' | 'waitFor'> & {
+  readonly held: { readonly bytes: number };
   readonly exchange: { readonly neighbours: number };
 };
 
@@ -84,7 +85,7 @@ export class FileRun {
     this.#signal = signal;
     const { fromPeers, fromOrigin } = session.counters;
     this.#lastMoved = { amount: 0, atMs: deps.now() };
-    this.#before = { fromPeers, fromOrigin, fromCache: session.heldBytes };
+    this.#before = { fromPeers, fromOrigin, fromCache: session.held.bytes };
   }
 
   async *events(): AsyncGenerator<DownloadEvent> {
@@ -219,7 +220,7 @@ export class FileRun {
       kind: 'progress',
       ...this.#origins(),
       filesDone: this.#done,
-      bytesDone: this.#session.heldBytes,
+      bytesDone: this.#session.held.bytes,
       active,
       peers: this.#session.exchange.neighbours,
     };

@@ -62,7 +62,7 @@ export class Repairs {
    */
   async suspect(snapshot: SnapshotId, piece: number): Promise<boolean> {
     const session = [...this.#deps.sessions.all()].find((one) => one.snapshot.id === snapshot);
-    const found = session?.find(piece);
+    const found = session?.held.find(piece);
     if (!found) return false;
     return await this.look(found.task.open, found.index);
   }
@@ -95,7 +95,7 @@ export class Repairs {
   }
 
   #resync(digest: Digest): void {
-    for (const session of this.#deps.sessions.all()) if (taskOf(session, digest)) session.resync();
+    for (const session of this.#deps.sessions.all()) if (taskOf(session, digest)) session.held.resync();
   }
 
   /** Has the dropped pieces of a blob that was complete fetched again, and waits for it. */

@@ -186,22 +186,22 @@ export class Sessions {
 
   /** The swarm of one snapshot has stored a piece: the others have it, too, where they have its blob. */
   noteStored(digest: Digest, index: number, by: SnapshotId): void {
-    for (const [id, { session }] of this.#entries) if (id !== by) session.noteStored(digest, index);
+    for (const [id, { session }] of this.#entries) if (id !== by) session.held.noteStored(digest, index);
   }
 
   /** What a scheduler is told after a break. A session that is still opening its blobs joins by itself. */
   joinFacts(): JoinFacts[] {
-    return [...this.all()].filter(({ isOpen }) => isOpen).map((session) => session.joinFacts());
+    return [...this.all()].filter(({ isOpen }) => isOpen).map((session) => session.scheduler.joinFacts());
   }
 
   onScheduler(message: SchedulerMessage): void {
     if (message.kind === 'connected') {
       for (const session of this.all()) {
         session.trustScheduler(message.schedulerKey);
-        session.tellSuspects();
+        session.scheduler.tellSuspects();
       }
     } else if (message.kind !== 'disconnected' && message.kind !== 'originShare') {
-      this.#entries.get(message.snapshot)?.session.onScheduler(message);
+      this.#entries.get(message.snapshot)?.session.scheduler.onMessage(message);
     }
   }
 
@@ -222,5 +222,5 @@ async function isUsable({ session, users, started }: Entry): Promise<boolean> {
     () => true,
     () => false,
   );
-  return hasStarted && session.isIntact();
+  return hasStarted && session.held.isIntact();
 }

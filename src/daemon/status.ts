@@ -21,7 +21,7 @@ export function swarmStatus(session: SwarmSession, url: string): DaemonStatus['s
   return {
     snapshotId: session.snapshot.id,
     url,
-    piecesHeld: session.heldPieces,
+    piecesHeld: session.held.count,
     pieceCount: session.map.pieceCount,
     totalBytes: session.map.blobs.reduce((sum, blob) => sum + blob.sizeBytes, 0),
     neighbours: session.exchange.neighbours,

@@ -1,5 +1,6 @@
 // One host's part in one snapshot's swarm, as it really runs: feeds the pure machine of src/swarm with what happens and
-// has its decisions carried out by the exchange (neighbours), the origin side (lease) and the verdicts (completion).
+// has its decisions carried out by the exchange (neighbours), the origin side (lease), the scheduler side (membership)
+// and the verdicts (completion).
 //
 // Invariants: a piece is told to the machine only after it was verified and stored; nothing is offered without a proof
 // that others can check; a blob is complete only after its verdict.
@@ -8,18 +9,13 @@ import {
   AnaxError,
   type Credentials,
   type Digest,
-  type ErrorRecord,
-  fromErrorRecord,
   type PeerId,
-  type PeerInfo,
   PieceMap,
   type ReaderGrant,
   type StoredSnapshot,
   TrustedReaders,
   toErrorRecord,
-  totalBytes,
 } from '../core/index.ts';
-import type { JoinFacts, SchedulerMessage } from '../scheduler-server/index.ts';
 import {
   createSwarmState,
   hasUnsent,
@@ -29,7 +25,6 @@ import {
   type SwarmEvent,
   type SwarmState,
   step,
-  unreadSpans,
   usualServeMs,
 } from '../swarm/index.ts';
 import type { BlobTask } from './blob-task.ts';
@@ -38,12 +33,12 @@ import { Exchange } from './exchange.ts';
 import { FileReader } from './file-reader.ts';
 import { FileReaders } from './file-readers.ts';
 import { isShareable } from './held-blobs.ts';
-import { offeredPieces } from './offers.ts';
+import { HeldPieces } from './held-pieces.ts';
 import { openTasks } from './open-tasks.ts';
-import { originOf } from './origin-budget.ts';
 import { OriginSide } from './origin-side.ts';
+import { SchedulerSide } from './scheduler-side.ts';
 import { Succession } from './succession.ts';
-import { locateTask, type SessionDeps, type SwarmContext } from './swarm-context.ts';
+import type { SessionDeps, SwarmContext } from './swarm-context.ts';
 import { Verdicts } from './verdicts.ts';
 
 /** A session that gives nothing and gets nothing for this long can be ended for room: with all its blobs settled, or without. */
@@ -55,23 +50,21 @@ const TICK_MS = 250;
 
 export class SwarmSession {
   readonly exchange: Exchange;
-  readonly #context: SwarmContext;
+  readonly held: HeldPieces;
+  readonly scheduler: SchedulerSide;
   readonly succession: Succession;
+  readonly #context: SwarmContext;
   readonly #origin: OriginSide;
   readonly #borrowing: Borrowing;
   readonly #verdicts: Verdicts;
   readonly #fileReaders = new FileReaders((event) => this.#feed(event));
   readonly #stopping = new AbortController();
   readonly #running = new Set<Promise<void>>();
-  /** Peers that served wrong bytes. */
-  readonly #suspects = new Set<PeerId>();
   readonly #startedMs: number;
   #isInOrder = false;
   #state: SwarmState | undefined;
   #ticker: NodeJS.Timeout | undefined;
   #look: NodeJS.Timeout | undefined;
-  /** Whether pieces were lost while this host had the lease, which the scheduler then takes to be held. */
-  #lostDuringLease = false;
   #stopped: Promise<void> | undefined;
 
   constructor(deps: SessionDeps, snapshot: StoredSnapshot) {
@@ -93,7 +86,13 @@ export class SwarmSession {
       }),
       run: (work) => this.#run(work),
     };
-    const onStored = (piece: number): void => this.#stored(piece);
+    const state = (): SwarmState | undefined => this.#state;
+    this.held = new HeldPieces(this.#context, {
+      state,
+      onChange: (task) => this.#verdicts.consider(task),
+      onLost: () => this.scheduler.piecesLost(),
+    });
+    const onStored = (piece: number): void => this.held.stored(piece);
     const onGrants = (grants: readonly ReaderGrant[]): void => this.#takeGrants(grants);
     this.exchange = new Exchange(this.#context, {
       onStored,
@@ -109,7 +108,7 @@ export class SwarmSession {
           channel: channel.id,
           verdicts: [verdict],
         })),
-      hasReaderNear: () => this.#readers().some((reader) => this.exchange.isUp(reader)),
+      hasReaderNear: () => this.#context.trust.readers().some((reader) => this.exchange.isUp(reader)),
       giveBack: (task) => this.#giveBack(task),
       onComplete: (task) => this.#completed(task),
     });
@@ -129,7 +128,15 @@ export class SwarmSession {
     this.succession = new Succession(this.#context, {
       exchange: this.exchange,
       origin: this.#origin,
-      state: () => this.#state,
+      state,
+    });
+    this.scheduler = new SchedulerSide(this.#context, {
+      exchange: this.exchange,
+      origin: this.#origin,
+      succession: this.succession,
+      state,
+      onGrants,
+      onFailed: (error) => this.fail(error),
     });
   }
 
@@ -152,16 +159,6 @@ export class SwarmSession {
   /** Whether it has joined the swarm. */
   get isOpen(): boolean {
     return this.#state !== undefined && !this.#stopping.signal.aborted;
-  }
-
-  get heldPieces(): number {
-    return this.#state?.held.count ?? 0;
-  }
-
-  get heldBytes(): number {
-    let bytes = 0;
-    for (const task of this.#context.tasks.values()) bytes += task.heldBytes;
-    return bytes;
   }
 
   /** Whether it neither fills nor serves, so that nobody misses it. */
@@ -200,61 +197,6 @@ export class SwarmSession {
     return tasks.some((task) => task.hasFailed) && tasks.every((task) => task.isSettled);
   }
 
-  /**
-   * Whether the files of the complete blobs are still what was stored. Looking makes the store drop what was changed
-   * from outside; such a session ends, and its successor fetches what is missing.
-   */
-  async isIntact(): Promise<boolean> {
-    for (const { status, open } of this.#context.tasks.values()) {
-      if (status !== 'complete') continue;
-      const found = await this.#context.deps.store.find(open.spec.digest);
-      if (found?.state !== 'complete') return false;
-    }
-    return true;
-  }
-
-  /** The blob that a piece of the snapshot is in, and its place there; `undefined` for what is none. */
-  find(piece: number): { task: BlobTask; index: number } | undefined {
-    return this.isOpen && piece < this.map.pieceCount ? locateTask(this.#context, piece) : undefined;
-  }
-
-  #stored(piece: number): void {
-    const { task, index } = locateTask(this.#context, piece);
-    this.#context.deps.onPiece(task.open.spec.digest, index, this.snapshot.id);
-    this.#verdicts.consider(task);
-  }
-
-  /** Another swarm of this host has stored a piece of a blob that may be in this one as well. */
-  noteStored(digest: Digest, index: number): void {
-    const task = this.#context.tasks.get(digest);
-    if (!task || task.isSettled || task.open.spec.digest !== digest || !this.isOpen) return;
-    const piece = task.mapped.pieces.start + index;
-    if (this.#state?.held.has(piece)) return;
-    this.#feed({ kind: 'stored', piece, from: this.#context.deps.identity.id });
-    this.#verdicts.consider(task);
-  }
-
-  /** Takes note of pieces that the store has dropped from under the session: they are wanted again. */
-  resync(): void {
-    const { held } = this.#state ?? {};
-    if (!held || !this.isOpen) return;
-    const lost: number[] = [];
-    for (const task of this.#context.tasks.values()) {
-      const { open, mapped, status } = task;
-      if (status === 'failed') continue;
-      for (const index of open.held.missing()) {
-        if (held.has(mapped.pieces.start + index)) lost.push(mapped.pieces.start + index);
-      }
-      if (status !== 'complete' || open.state === 'complete') continue;
-      task.reopen();
-      this.#verdicts.consider(task);
-    }
-    if (lost.length === 0) return;
-    this.#feed({ kind: 'dropped', pieces: lost });
-    this.#lostDuringLease = this.#origin.leaseEpoch > 0;
-    this.#context.deps.scheduler.join(this.joinFacts());
-  }
-
   addCredentials(credentials: Credentials): void {
     this.#origin.addCredentials(credentials);
   }
@@ -278,76 +220,13 @@ export class SwarmSession {
       this.succession.tick();
     }, TICK_MS);
     if (deps.scheduler.schedulerKey) this.trustScheduler(deps.scheduler.schedulerKey);
-    deps.scheduler.join(this.joinFacts());
+    this.scheduler.join();
     for (const task of tasks.values()) this.#verdicts.consider(task);
   }
 
   /** Grants of this scheduler are believed. */
   trustScheduler(key: Uint8Array): void {
     this.#tell(this.#context.trust.trustScheduler(key));
-  }
-
-  /** What the scheduler is told when this host takes part, and again after it came back. */
-  joinFacts(): JoinFacts {
-    const { deps, snapshot, map } = this.#context;
-    return {
-      snapshot: snapshot.id,
-      pieceCount: map.pieceCount,
-      held: offeredPieces(this.#context).toBytes(),
-      url: deps.source.format(snapshot.ref),
-      origin: originOf(snapshot.ref.endpoint),
-      totalBytes: totalBytes(snapshot.manifest),
-      grants: this.#context.trust.grants(),
-      lease: this.#leaseClaim(),
-    };
-  }
-
-  #leaseClaim(): JoinFacts['lease'] {
-    const epoch = this.#origin.leaseEpoch;
-    return epoch > 0 && this.#state ? { epoch, spans: unreadSpans(this.#state) } : undefined;
-  }
-
-  onScheduler(message: SchedulerMessage): void {
-    switch (message.kind) {
-      case 'neighbours':
-        return this.#feed({ kind: 'neighbours', peers: message.peers });
-      case 'lease':
-        return this.#origin.takeLease(message.epoch, message.grant, message.spans);
-      case 'trust':
-        return this.#takeGrants([message.grant]);
-      case 'deputy':
-        return this.succession.appoint(message.grant);
-      case 'reportHoldings':
-        return this.#reportHoldings(message.holders);
-      case 'leaseRevoked':
-        return this.#origin.loseLease(message.epoch);
-      case 'yieldLease':
-        return this.#feed({ kind: 'yieldLease', epoch: message.epoch });
-      case 'invite':
-        return this.#invite(message.seeds);
-      case 'swarmFailed':
-        return this.fail(fromErrorRecord(message.error));
-      case 'connected':
-      case 'disconnected':
-      case 'originShare':
-        return undefined;
-    }
-  }
-
-  #reportHoldings(holders: readonly PeerId[]): void {
-    const heard = holders.filter((holder) => this.exchange.isUp(holder));
-    const held = offeredPieces(this.#context).toBytes();
-    this.#context.deps.scheduler.tell({ kind: 'holdings', snapshot: this.snapshot.id, held, heard });
-  }
-
-  /** Has seeds take part, with the credentials that this host reads with. */
-  #invite(seeds: readonly PeerInfo[]): void {
-    const { deps, snapshot } = this.#context;
-    for (const seed of seeds) this.#run(deps.invite(seed, snapshot, this.#origin.credentials));
-  }
-
-  #readers(): PeerId[] {
-    return this.#context.trust.readers();
   }
 
   /** New grants make more pieces provable: pass the grants on, and say what can be given now. */
@@ -358,7 +237,7 @@ export class SwarmSession {
   #tell(taken: ReaderGrant[]): void {
     if (taken.length === 0) return;
     this.exchange.broadcast((channel) => ({ kind: 'grants', channel: channel.id, grants: taken }));
-    if (this.heldPieces > 0) this.exchange.reannounce();
+    if (this.held.count > 0) this.exchange.reannounce();
     for (const task of this.#context.tasks.values()) this.#verdicts.consider(task);
   }
 
@@ -369,7 +248,6 @@ export class SwarmSession {
   }
 
   #carryOut(effect: SwarmEffect): void {
-    const { deps } = this.#context;
     switch (effect.kind) {
       case 'dial':
         return this.#run(this.exchange.dial(effect.peer));
@@ -389,42 +267,24 @@ export class SwarmSession {
         this.#look = setTimeout(() => this.#feed({ kind: 'look' }), effect.afterMs);
         return;
       case 'seek':
-        deps.scheduler.join(this.joinFacts());
-        return this.tellSuspects();
+        return this.scheduler.seek();
       case 'shortenRead':
         return this.#origin.shortenRead(effect.readId, effect.end);
       case 'leaseYielded':
       case 'leaseProgress':
-        return deps.scheduler.tell({ ...effect, snapshot: this.snapshot.id });
+        return this.scheduler.tellOfLease(effect);
       case 'paceReads':
         return this.#origin.paceReads(effect.pace);
       case 'leaseDone':
-        return this.#endLease(effect.epoch, effect.error);
+        return this.scheduler.endLease(effect.epoch, effect.error);
     }
   }
 
-  #endLease(epoch: number, error: ErrorRecord | undefined): void {
-    this.#origin.leaseDone(epoch, error);
-    if (!this.#lostDuringLease) return;
-    this.#lostDuringLease = false;
-    this.#context.deps.scheduler.join(this.joinFacts());
-  }
-
-  /** Wrong bytes are told to the scheduler: others may get them, too. */
   #ban(peer: PeerId, reason: 'corrupt' | 'unproven'): void {
     const { deps } = this.#context;
     deps.links.ban(peer);
     deps.logger.warn('peer banned', { peer, reason, snapshot: this.snapshot.id });
-    if (reason !== 'corrupt') return;
-    this.#suspects.add(peer);
-    this.tellSuspects();
-  }
-
-  /** Also to a scheduler that was away, or did not know them when it was told. */
-  tellSuspects(): void {
-    const { scheduler } = this.#context.deps;
-    for (const suspect of this.#suspects)
-      scheduler.tell({ kind: 'suspect', snapshot: this.snapshot.id, suspect });
+    if (reason === 'corrupt') this.scheduler.suspect(peer);
   }
 
   #run(work: Promise<void>): void {
@@ -472,7 +332,7 @@ export class SwarmSession {
     clearInterval(this.#ticker);
     clearTimeout(this.#look);
     this.#stopping.abort();
-    this.#context.deps.scheduler.tell({ kind: 'leave', snapshot: this.snapshot.id });
+    this.scheduler.leave();
     this.#verdicts.stop();
     this.#origin.paceReads('all');
     this.exchange.stop();
