@@ -1,4 +1,4 @@
-// The engine: store, links, sources, scheduler link and sessions put together. The daemon serves it over its control
+// The engine: store, links, sources, scheduler link and sessions put together. The daemon serves its control over a
 // socket; `dfget` without a daemon runs it in its own process. Both see the same ControlApi.
 
 import {
@@ -21,42 +21,25 @@ import {
   type StoredSnapshot,
 } from '../core/index.ts';
 import { createLocalIntakes, type DataPlane } from '../dataplane/index.ts';
-import type {
-  BlobSelector,
-  CacheListing,
-  ControlApi,
-  DaemonStatus,
-  DownloadEvent,
-  DownloadRequest,
-  PinResult,
-  RemoveResult,
-  TrafficLimits,
-  VerifyEvent,
-  VerifyRequest,
-} from '../rpc/index.ts';
 import type { JoinFacts, SchedulerLink } from '../scheduler-server/index.ts';
 import type { SourceRegistry } from '../sources/index.ts';
 import { type PeerTls, RateGate } from '../transport/index.ts';
-import { listCache, pinInCache, removeFromCache, unpinInCache } from './cache-control.ts';
 import { COMPLAINT_METHOD, Complaints } from './complaints.ts';
-import { type ReadingOrder, runDownload } from './download.ts';
+import { Control, type ControlOptions } from './control.ts';
 import { HeldBlobs } from './held-blobs.ts';
 import { Lender } from './lender.ts';
 import { OriginBudgets, originOf } from './origin-budget.ts';
-import { createDestination } from './outputs.ts';
 import { type ChannelOwner, PeerLinks } from './peer-links.ts';
 import { Repairs } from './repairs.ts';
 import { Resolver } from './resolver.ts';
 import { Sessions } from './sessions.ts';
 import { Slots } from './slots.ts';
-import { cacheStatus, swarmStatus } from './status.ts';
 import { snapshotOfCall } from './succession.ts';
 import type { SessionDeps } from './swarm-context.ts';
 import type { SwarmSession } from './swarm-session.ts';
 import { TrafficRates } from './traffic-rates.ts';
 import { Turns } from './turns.ts';
 import { Uploads } from './uploads.ts';
-import { verifyCache } from './verify-cache.ts';
 
 /** Pieces from lenders of blobs on their way at once, over all swarms. */
 const MAX_BORROWED_PIECES = 16;
@@ -77,7 +60,7 @@ export interface EngineDeps {
   readonly logger: Logger;
 }
 
-export interface EngineOptions {
+export interface EngineOptions extends ControlOptions {
   /** What others are told of this host; the port is filled in when it listens. */
   readonly self: Omit<PeerInfo, 'port'>;
   /** Where to accept links; absent: nowhere. */
@@ -86,15 +69,9 @@ export interface EngineOptions {
   readonly keepServing: boolean;
   /** Hubs that this host reads on behalf of others, by scheme. */
   readonly hubEndpoints: Readonly<Record<string, string>>;
-  /** For status. */
-  readonly cacheDir: string;
-  readonly capacityBytes: number | undefined;
-  readonly schedulerAddress: string | undefined;
   readonly originReads: number;
   /** Threads for the payload of peers; 0: none of their own. */
   readonly workers: number;
-  /** A download fails with `swarm_stalled` when nothing came in for this long. */
-  readonly stallMs: number;
   /** Limits on peer traffic; absent: none. */
   readonly uploadBytesPerSecond?: number | undefined;
   readonly downloadBytesPerSecond?: number | undefined;
@@ -107,13 +84,13 @@ interface EngineParts {
   readonly port: number;
 }
 
-export class Engine implements ControlApi {
+export class Engine {
+  readonly control: Control;
   readonly #deps: EngineDeps;
   readonly #options: EngineOptions;
   readonly #links: PeerLinks;
   readonly #downloadGate: RateGate;
   readonly #budgets: OriginBudgets;
-  readonly #rates: TrafficRates;
   readonly #uploads: Uploads;
   readonly #sessions: Sessions;
   readonly #repairs: Repairs;
@@ -127,9 +104,6 @@ export class Engine implements ControlApi {
   readonly #scheduler: SchedulerLink;
   readonly #self: PeerInfo;
   readonly #stopping = new AbortController();
-  /** Of the downloads that run. */
-  readonly #throttleListeners = new Set<(waitMs: number) => void>();
-  readonly #startedMs: number;
   #stopped: Promise<void> | undefined;
 
   /** Opens an engine that listens, attends its scheduler and can download. */
@@ -165,10 +139,8 @@ export class Engine implements ControlApi {
     this.#deps = deps;
     this.#options = options;
     this.#links = links;
-    this.#rates = rates;
     this.#downloadGate = new RateGate(rates.download);
     this.#intakeOf = createLocalIntakes(deps.createHasher);
-    this.#startedMs = deps.clock.now();
     this.#self = { ...options.self, port };
     this.#budgets = new OriginBudgets(deps.clock);
     this.#uploads = new Uploads(deps.logger, deps.clock);
@@ -216,12 +188,28 @@ export class Engine implements ControlApi {
       mayResolveForOthers: (ref) => this.#mayResolveForOthers(ref),
       onResolvedForOther: (snapshot, credentials, inOrder) => this.#takePart(snapshot, credentials, inOrder),
     });
+    this.control = new Control(options, {
+      ...deps,
+      self: this.#self,
+      rates,
+      scheduler: this.#scheduler,
+      resolver: this.#resolver,
+      sessions: this.#sessions,
+      held: this.#held,
+      lender: this.#lender,
+      repairs: this.#repairs,
+      uploads: this.#uploads,
+      budgets: this.#budgets,
+      urlOf: ({ ref }) => this.#sourceOf(ref.scheme).format(ref),
+      signal: this.#stopping.signal,
+      close: () => this.close(),
+    });
   }
 
   /** An origin asked this host to wait: all that read there shall. */
   throttled(waitMs: number): void {
     this.#scheduler.tell({ kind: 'throttled', waitMs });
-    for (const hear of this.#throttleListeners) hear(waitMs);
+    this.control.throttled(waitMs);
   }
 
   /** For the sources: see `DataPlane.bulkGet`. */
@@ -240,10 +228,6 @@ export class Engine implements ControlApi {
 
   #sourceOf(scheme: string): Source {
     return this.#deps.sources.byScheme(scheme) ?? this.#deps.sources.sourceFor(`${scheme}://`);
-  }
-
-  #urlOf({ ref }: StoredSnapshot): string {
-    return this.#sourceOf(ref.scheme).format(ref);
   }
 
   #sessionDeps(snapshot: StoredSnapshot): SessionDeps {
@@ -320,97 +304,11 @@ export class Engine implements ControlApi {
     this.#uploads.forget(peer);
   }
 
-  download(request: DownloadRequest, signal: AbortSignal): AsyncIterable<DownloadEvent> {
-    const { store, sources, clock } = this.#deps;
-    const { url, revision, endpoint, include, exclude, stream = false } = request;
-    const asked = sources.sourceFor(url).parse(url, {
-      ...(revision !== undefined && { revision }),
-      ...(endpoint !== undefined && { endpoint }),
-    });
-    const deps = {
-      resolve: (credentials: Credentials, until: AbortSignal) =>
-        this.#resolver.resolve({ ref: asked, include, exclude, credentials, inOrder: stream }, until),
-      format: (snapshot: StoredSnapshot) => this.#urlOf(snapshot),
-      openSession: (snapshot: StoredSnapshot, credentials: Credentials, order: ReadingOrder) =>
-        this.#sessions.use(snapshot, credentials, order),
-      createDestination: (snapshot: StoredSnapshot) => createDestination(store, request, asked, snapshot),
-      digestsOf: (digest: Digest) => digestsOf(store, digest),
-      onThrottled: (hear: (waitMs: number) => void) => {
-        this.#throttleListeners.add(hear);
-        return () => void this.#throttleListeners.delete(hear);
-      },
-      originRequests: () => sources.requestCount(),
-      now: () => clock.now(),
-      stallMs: this.#options.stallMs,
-    };
-    return runDownload(deps, request, AbortSignal.any([signal, this.#stopping.signal]));
-  }
-
-  async ping(): Promise<{ readonly version: string; readonly peerId: PeerId }> {
-    return { version: this.#self.version, peerId: this.#self.id };
-  }
-
-  async status(): Promise<DaemonStatus> {
-    const { cacheDir, capacityBytes, schedulerAddress } = this.#options;
-    const totals = this.#sessions.totals();
-    return {
-      peer: this.#self,
-      uptimeMs: this.#deps.clock.now() - this.#startedMs,
-      scheduler: {
-        connected: this.#scheduler.connected,
-        ...(schedulerAddress !== undefined && { address: schedulerAddress }),
-      },
-      cache: cacheStatus(cacheDir, this.#deps.store.list(), capacityBytes),
-      swarms: [...this.#sessions.all()].map((session) => swarmStatus(session, this.#urlOf(session.snapshot))),
-      originWaits: this.#budgets.waits(),
-      totals: {
-        bytesFromPeers: totals.fromPeers,
-        bytesFromOrigin: totals.fromOrigin,
-        bytesToPeers: this.#uploads.bytesSent,
-        originRequests: this.#deps.sources.requestCount(),
-      },
-    };
-  }
-
-  async setLimits(change: Partial<TrafficLimits>): Promise<TrafficLimits> {
-    return this.#rates.change(change);
-  }
-
-  async list(): Promise<CacheListing> {
-    return listCache(this.#deps.store, (snapshot) => this.#urlOf(snapshot));
-  }
-
-  async remove(target: BlobSelector): Promise<RemoveResult> {
-    const release = async (digests: ReadonlySet<Digest>): Promise<void> => {
-      await this.#sessions.endIdle(digests);
-      await this.#lender.end(digests);
-    };
-    try {
-      return await removeFromCache(this.#deps.store, target, release);
-    } finally {
-      this.#held.changed();
-    }
-  }
-
-  async pin(target: BlobSelector): Promise<PinResult> {
-    return pinInCache(this.#deps.store, target);
-  }
-
-  async unpin(target: BlobSelector): Promise<PinResult> {
-    return unpinInCache(this.#deps.store, target);
-  }
-
   /** Closes a blob that is to make room for others, if nothing needs it now. */
   async letGo(digest: Digest): Promise<void> {
     await this.#sessions.endQuiet(digest, this.#deps.clock.now());
     await this.#lender.endQuiet(digest);
     this.#held.changed();
-  }
-
-  verify(request: VerifyRequest, signal: AbortSignal): AsyncIterable<VerifyEvent> {
-    const { store, hash, clock } = this.#deps;
-    const deps = { store, hash, clock, repairs: this.#repairs };
-    return verifyCache(deps, request, AbortSignal.any([signal, this.#stopping.signal]));
   }
 
   /** Leaves all swarms, closes links, connections and the store, in this order. Idempotent. */
@@ -430,10 +328,4 @@ export class Engine implements ControlApi {
     await this.#deps.sources.close();
     await this.#deps.store.stop();
   }
-}
-
-/** All names of a stored blob. */
-async function digestsOf(store: BlobStore, digest: Digest): Promise<readonly Digest[]> {
-  const found = await store.find(digest);
-  return found ? [found.digest, ...found.aliases] : [];
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type Config, loadIdentity } from '../config/index.ts';
 import { assert, createIdentity, hasCode, type Identity, type Logger, type PeerInfo } from '../core/index.ts';
 import { loadPieceHash } from '../hashing/index.ts';
-import { controlRoutes, startSocketServer } from '../rpc/index.ts';
+import { controlRoutes, type DownloadEngine, startSocketServer } from '../rpc/index.ts';
 import { connectScheduler, createLocalScheduler, type SchedulerLink } from '../scheduler-server/index.ts';
 import { createSources } from '../sources/index.ts';
 import { openBlobStore } from '../store/index.ts';
@@ -43,10 +43,12 @@ export interface OpenOptions extends StartOptions {
  * The engine inside a command: its identity lives as long as it does, it accepts no links, and ends what it shares
  * when its download ends. Waits for another command that uses the same cache.
  */
-export async function openEngine(options: OpenOptions): Promise<Engine> {
+export async function openEngine(options: OpenOptions): Promise<DownloadEngine> {
   const { signal, onCacheBusy } = options;
-  const open = (waitForLockMs: number) =>
-    assemble(options, createIdentity(), { listens: false, waitForLockMs, ...(signal && { signal }) });
+  const open = async (waitForLockMs: number) => {
+    const how = { listens: false, waitForLockMs, ...(signal && { signal }) };
+    return (await assemble(options, createIdentity(), how)).control;
+  };
   try {
     return await open(0);
   } catch (error) {
@@ -62,7 +64,7 @@ export async function startDaemon(options: StartOptions): Promise<RunningDaemon>
   const identity = await loadIdentity(config.dataDir, 'daemon');
   const engine = await assemble(options, identity, { listens: true, waitForLockMs: 0 });
   try {
-    const server = await startSocketServer(controlRoutes(engine), {
+    const server = await startSocketServer(controlRoutes(engine.control), {
       socketPath: config.socket,
       mode: 0o600,
     });

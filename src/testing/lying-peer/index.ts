@@ -98,7 +98,7 @@ function hostFacts() {
 async function downloadInto(engine: Engine, url: string): Promise<SnapshotId> {
   const request = { url, include: [], exclude: [], overwrite: false, dryRun: false };
   let snapshot: SnapshotId | undefined;
-  for await (const event of engine.download(request, AbortSignal.timeout(60_000))) {
+  for await (const event of engine.control.download(request, AbortSignal.timeout(60_000))) {
     if (event.kind === 'resolved') snapshot = event.snapshotId;
     if (event.kind === 'file_failed') throw new Error(`${event.path}: ${event.error.message}`);
   }
