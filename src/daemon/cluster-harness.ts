@@ -7,6 +7,7 @@ import {
   createIdentity,
   createManifest,
   type Digest,
+  type Logger,
   type PeerRole,
   type StoredSnapshot,
   silentLogger,
@@ -54,12 +55,13 @@ export async function startTestScheduler(
   context: TestContext,
   port = 0,
   limits: SchedulerServerOptions['limits'] = {},
+  logger: Logger = silentLogger,
 ): Promise<SchedulerServer> {
   const server = await startScheduler({
     host: '127.0.0.1',
     port,
     identity: createIdentity(),
-    logger: silentLogger,
+    logger,
     clock: steadyClock,
     limits: { startSettleMs: 0, restartSettleMs: 0, ...limits },
   });
