@@ -70,7 +70,8 @@ export class HostilePeer {
     else if (way === 'end') this.#socket.end();
     else if (way === 'destroy') this.#socket.destroy();
     else if (way === 'reset') this.#socket.resetAndDestroy();
-    else this.#isOpen = false;
+    // A goodbye may have been damaged into something else: who answered pings then would be a live peer for ever.
+    this.#isOpen = false;
   }
 
   #sayPolitely(): void {
