@@ -257,6 +257,14 @@ export const errorTable = {
   ),
   peer_protocol: kind(X.network, 502, 'aborted', 'a peer broke the protocol', '', true),
   peer_refused: kind(X.network, 503, 'unavailable', 'a peer refused', '', true),
+  identity_in_use: kind(
+    X.network,
+    409,
+    'already_exists',
+    'another process has the identity of this host',
+    'give each daemon its own --data-dir, and copy none to another host',
+    true,
+  ),
   peer_tls: kind(
     X.network,
     502,

@@ -11,6 +11,7 @@ import {
   type AnaxError,
   type BlobKey,
   type Clock,
+  hasCode,
   isAbortError,
   type Logger,
   type PeerId,
@@ -45,6 +46,8 @@ export interface ConnectSchedulerOptions {
 
 const BACKOFF_FIRST_MS = 200;
 const BACKOFF_MAX_MS = 5_000;
+/** Two hosts with one identity would take its place from each other without end. */
+const IN_USE_PAUSE_MS = 30_000;
 
 export function connectScheduler(options: ConnectSchedulerOptions): SchedulerLink {
   return new RemoteScheduler(options);
@@ -61,6 +64,8 @@ class RemoteScheduler implements SchedulerLink {
   /** The stream that was welcomed and lives. */
   #stream: SchedulerStream | undefined;
   #schedulerKey: Uint8Array | undefined;
+  /** Why it is not tried to attend for a while. */
+  #refusal: AnaxError | undefined;
 
   constructor(options: ConnectSchedulerOptions) {
     this.#options = options;
@@ -122,6 +127,7 @@ class RemoteScheduler implements SchedulerLink {
     toRequest: (requestId: number) => AttendRequestInit,
     signal: AbortSignal,
   ): Promise<Answer> {
+    if (this.#refusal) return Promise.reject(this.#refusal);
     const either = AbortSignal.any([signal, this.#stopping.signal]);
     return questions.ask(toRequest, either, (request) => this.#send(request));
   }
@@ -140,19 +146,23 @@ class RemoteScheduler implements SchedulerLink {
     const { signal } = this.#stopping;
     try {
       for (let failures = 0; !signal.aborted; failures += 1) {
-        if (await this.#attend()) failures = 0;
+        const { wasConnected, error } = await this.#attend();
+        if (wasConnected) failures = 0;
         if (signal.aborted) return;
+        this.#refusal = hasCode(error, 'identity_in_use') ? error : undefined;
+        const leastMs = this.#refusal ? IN_USE_PAUSE_MS : 0;
         const ceilingMs = Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** Math.min(failures, 10));
-        logger.debug('attending again', { scheduler: url, withinMs: ceilingMs });
-        await clock.sleep(random() * ceilingMs, signal);
+        logger.debug('attending again', { scheduler: url, withinMs: leastMs + ceilingMs });
+        await clock.sleep(leastMs + random() * ceilingMs, signal);
+        this.#refusal = undefined;
       }
     } catch (error) {
       if (!isAbortError(error)) throw error;
     }
   }
 
-  /** One stream, from its opening to its end; whether it was welcomed. */
-  async #attend(): Promise<boolean> {
+  /** One stream, from its opening to its end: whether it was welcomed, and what broke it. */
+  async #attend(): Promise<{ wasConnected: boolean; error: AnaxError | undefined }> {
     const { clock, logger, url } = this.#options;
     const client = createSchedulerClient(url);
     const stream = new SchedulerStream(client, clock, {
@@ -171,9 +181,9 @@ class RemoteScheduler implements SchedulerLink {
     }
     const wasConnected = this.#stream === stream;
     this.#stream = undefined;
-    if (error) logger.warn('not attending the scheduler', { scheduler: url, error: error.message });
+    if (error) logger.warn('not attending the scheduler', toFields(url, error));
     if (wasConnected) this.#handler({ kind: 'disconnected', error });
-    return wasConnected;
+    return { wasConnected, error };
   }
 
   #welcomed(stream: SchedulerStream, schedulerKey: Uint8Array): void {
@@ -190,4 +200,8 @@ class RemoteScheduler implements SchedulerLink {
     const message: SchedulerMessage = { kind: 'connected', schedulerKey, keyChanged };
     this.#handler(message);
   }
+}
+
+function toFields(scheduler: string, { message, hint }: AnaxError): Record<string, string> {
+  return { scheduler, error: message, ...(hint !== '' && { hint }) };
 }

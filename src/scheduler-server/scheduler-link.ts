@@ -117,7 +117,8 @@ export interface SchedulerLink {
   tell(statement: Statement): void;
   /**
    * Who resolves and lists a ref: a peer, or this host itself. `exclude` were tried and failed. Waits for a connection.
-   * Throws `scheduler_unavailable` after 10 s without an answer, and the signal's reason.
+   * Throws `scheduler_unavailable` after 10 s without an answer, `identity_in_use` while another attends in this host's
+   * name, and the signal's reason.
    */
   locate(refKey: string, exclude: readonly PeerId[], signal: AbortSignal): Promise<PeerInfo>;
   /**

@@ -8,6 +8,7 @@ import {
   type BlobKey,
   type Clock,
   createIdentity,
+  hasCode,
   isGrantOf,
   type PeerInfo,
   peerIdOf,
@@ -315,10 +316,33 @@ describe('a scheduler over h2c', { timeout: 30_000 }, () => {
     assert.equal((await older.responses.next()).value?.message.case, 'welcome');
     newer.requests.push(announcement);
     assert.equal((await newer.responses.next()).value?.message.case, 'welcome');
-    await assert.rejects(older.responses.next(), { code: 'peer_refused' });
+    await assert.rejects(older.responses.next(), { code: 'identity_in_use' });
     newer.requests.push({ message: { case: 'locate', value: { requestId: 3, refKey: 'r' } } });
     const { value } = await newer.responses.next();
     assert.equal(value?.message.case, 'located');
+  });
+
+  it('is not fought over by two daemons of one identity: the former waits', async () => {
+    const { url } = await serve();
+    const [peer, pauses] = [newPeer(), [] as number[]];
+    const clock: Clock = {
+      ...realClock,
+      sleep: (ms, ended) => {
+        if (ms >= 30_000) pauses.push(ms);
+        return realClock.sleep(ms, ended);
+      },
+    };
+    const former = await attend(url, peer, [], clock);
+    const latter = await attend(url, { ...peer, hostname: 'twin' });
+    const { error } = await former.next('disconnected');
+    assert.ok(hasCode(error, 'identity_in_use'));
+    assert.match(error.message, /from twin now$/u);
+    await realClock.sleep(300);
+    assert.equal(pauses.length, 1);
+    await assert.rejects(former.link.locate('r', [], signal), { code: 'identity_in_use' });
+    assert.equal(former.link.connected, false);
+    assert.equal(latter.link.connected, true);
+    assert.equal(latter.count('disconnected'), 0);
   });
 
   const announce = (peer: PeerInfo): AttendRequestInit => ({

@@ -101,7 +101,7 @@ export class SchedulerService implements AttendanceHandler {
     const former = this.#attendances.get(peer.id);
     this.#attendances.set(peer.id, attendance);
     if (former && former !== attendance) {
-      former.outbox.fail(new AnaxError('peer_refused', 'the peer attends on a newer connection'));
+      former.outbox.fail(new AnaxError('identity_in_use', `${peer.id} attends from ${peer.hostname} now`));
     }
     if (!correction) attendance.send(this.#welcome());
     this.#feed({ kind: 'announce', peer, returning, correction });
