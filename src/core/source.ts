@@ -91,9 +91,9 @@ export interface Source {
 
   /**
    * The bytes of `range`, exactly: fewer or more is an error (`network_unreachable` for a cut connection,
-   * `origin_protocol` for a wrong answer), here or while they are read. `RangeIgnored` before the first byte where that
-   * would need more bytes than a caller may expect. Retries of the request before the first byte are
-   * the source's; a cut after it is the caller's to resume with another `get`.
+   * `origin_protocol` for a wrong answer), here or while they are read. `RangeIgnored` before the first byte where the
+   * server sends all of a large file. Retries of the request before the first byte are the source's; a cut after it is
+   * the caller's to resume with another `get`.
    */
   get(ref: PinnedRef, file: ListedFile, range: Range, context: SourceContext): Promise<OriginStream>;
 

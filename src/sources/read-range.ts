@@ -57,8 +57,8 @@ export function rangeHeaders(want: WantedRange): HeaderFields {
 
 /**
  * Checks a 200 or 206 answer; what it gives are its bytes. Throws `origin_protocol` for an answer that is not the range,
- * `RangeIgnored` for the whole of a large file, `origin_changed` where it is of a file of another size; reading throws `network_unreachable` and `network_timeout` for
- * a cut.
+ * `RangeIgnored` for the whole of a large file, `origin_changed` where it is of a file of another size; reading throws
+ * `network_unreachable` and `network_timeout` for a cut.
  */
 export function openRange(response: OriginResponse, want: WantedRange, signal: AbortSignal): OriginStream {
   try {

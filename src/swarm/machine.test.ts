@@ -2,15 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { Bitfield, MiB, type PeerId, type PeerInfo, toRanges } from '../core/index.ts';
-import { SwarmWorld, someError } from '../testing/swarm-world/index.ts';
+import { SwarmWorld } from '../testing/swarm-world/index.ts';
 import { createSwarmState, hasUnsent, type SwarmEvent, type SwarmState, step } from './index.ts';
 import { DEFAULT_SWARM_LIMITS } from './limits.ts';
-
-function firstHost(world: SwarmWorld): SwarmWorld['hosts'][number] {
-  const [host] = world.hosts;
-  assert.ok(host);
-  return host;
-}
 
 test('a host alone reads everything from the origin once and gives the lease back', () => {
   const world = new SwarmWorld({ seed: 1, hosts: 1, pieces: 100 });
@@ -60,7 +54,7 @@ test('the reader does not run further ahead of the swarm than its limit', () => 
   world.start();
   for (let until = 100; !world.done && until < 100_000; until += 100) {
     world.run(until);
-    const ahead = firstHost(world).state.unshared.size;
+    const ahead = world.first.state.unshared.size;
     assert.ok(ahead <= 16 + 4 + 1, `${ahead} pieces ahead`);
   }
   assert.equal(world.done, true);
@@ -70,7 +64,7 @@ test('after the reader died a new one reads only what nobody holds', () => {
   const world = new SwarmWorld({ seed: 11, hosts: 10, pieces: 200, originPieceMs: 20 });
   world.start();
   world.run(1_000);
-  const reader = firstHost(world);
+  const reader = world.first;
   world.kill(reader);
   const living = world.hosts.filter((host) => host.alive);
   const union = new Bitfield(200);
@@ -86,7 +80,7 @@ test('after the reader died a new one reads only what nobody holds', () => {
 
 test('a peer that served wrong bytes is banned and not asked again', () => {
   const world = new SwarmWorld({ seed: 1, hosts: 2, pieces: 4 });
-  const { state } = firstHost(world);
+  const { state } = world.first;
   const liar = world.hosts[1]?.info;
   assert.ok(liar);
   step(state, { kind: 'neighbours', peers: [liar] }, 0);
@@ -99,101 +93,6 @@ test('a peer that served wrong bytes is banned and not asked again', () => {
   );
   assert.deepEqual(effects, [{ kind: 'ban', peer: liar.id, piece: 0, reason: 'corrupt' }]);
   assert.deepEqual(step(state, { kind: 'neighbours', peers: [liar] }, 60_000), []);
-});
-
-test('an origin error ends the lease after the running reads ended', () => {
-  const world = new SwarmWorld({
-    seed: 1,
-    hosts: 1,
-    pieces: 400,
-    limits: { originReads: 2, minReadBytes: MiB },
-  });
-  const { state } = firstHost(world);
-  const reads = step(state, { kind: 'lease', epoch: 3, spans: [{ start: 0, end: 400 }] }, 0);
-  assert.deepEqual(
-    reads.map((effect) => effect.kind),
-    ['read', 'read', 'paceReads'],
-  );
-  assert.deepEqual(step(state, { kind: 'readEnded', readId: 1, error: someError }, 1), [
-    { kind: 'paceReads', pace: 'all' },
-  ]);
-  assert.deepEqual(step(state, { kind: 'readEnded', readId: 2, error: undefined }, 2), [
-    { kind: 'leaseDone', epoch: 3, error: someError },
-  ]);
-});
-
-/** What a host with two reads says of their pace at this event. */
-function pacesOf(state: SwarmState, event: SwarmEvent, nowMs: number): unknown[] {
-  return step(state, event, nowMs).flatMap((effect) => (effect.kind === 'paceReads' ? [effect.pace] : []));
-}
-
-function startTwoReads(heldPieces = 0): SwarmState {
-  const limits = { originReads: 2, minReadBytes: MiB, firstReadPieces: 2, firstReadMs: 250 };
-  const { state } = firstHost(new SwarmWorld({ seed: 1, hosts: 1, pieces: 40, limits }));
-  for (let piece = 0; piece < heldPieces; piece += 1)
-    step(state, { kind: 'stored', piece, from: 'origin' }, 0);
-  const paces = pacesOf(state, { kind: 'lease', epoch: 1, spans: [{ start: 0, end: 40 }] }, 1_000);
-  assert.deepEqual(paces, heldPieces < 2 ? [1] : []);
-  return state;
-}
-
-test('the first read goes alone until some pieces are here', () => {
-  const state = startTwoReads();
-  assert.deepEqual(pacesOf(state, { kind: 'stored', piece: 0, from: 'origin' }, 1_010), []);
-  assert.deepEqual(pacesOf(state, { kind: 'stored', piece: 1, from: 'origin' }, 1_020), ['all']);
-});
-
-test('it goes alone for a short time only, and where it ends the next does not wait', () => {
-  const slow = startTwoReads();
-  assert.deepEqual(pacesOf(slow, { kind: 'tick' }, 1_249), []);
-  assert.deepEqual(pacesOf(slow, { kind: 'tick' }, 1_250), ['all']);
-  assert.deepEqual(pacesOf(startTwoReads(), { kind: 'readEnded', readId: 1, error: undefined }, 1_010), [2]);
-});
-
-test('a file is read in twice as many parts as there are reads, in order', () => {
-  const limits = { originReads: 2, minReadBytes: MiB };
-  const { state } = firstHost(new SwarmWorld({ seed: 1, hosts: 1, pieces: 42, limits }));
-  const readsOf = (event: SwarmEvent, nowMs: number): unknown[] =>
-    step(state, event, nowMs).flatMap((effect) => (effect.kind === 'read' ? [effect.pieces] : []));
-  const storeAll = (start: number, end: number): void => {
-    for (let piece = start; piece < end; piece += 1)
-      step(state, { kind: 'stored', piece, from: 'origin' }, 1);
-  };
-  assert.deepEqual(readsOf({ kind: 'lease', epoch: 1, spans: [{ start: 0, end: 42 }] }, 0), [
-    { start: 0, end: 11 },
-    { start: 11, end: 22 },
-  ]);
-  storeAll(0, 11);
-  assert.deepEqual(readsOf({ kind: 'readEnded', readId: 1, error: undefined }, 2), [{ start: 22, end: 33 }]);
-  storeAll(11, 22);
-  assert.deepEqual(readsOf({ kind: 'readEnded', readId: 2, error: undefined }, 3), [{ start: 33, end: 42 }]);
-});
-
-test('a host that holds pieces begins all its reads at once', () => {
-  startTwoReads(2);
-});
-
-test('held pieces inside a lease are not read again', () => {
-  const world = new SwarmWorld({ seed: 1, hosts: 1, pieces: 10, limits: { originReads: 8 } });
-  const { state } = firstHost(world);
-  for (const piece of [3, 4, 7]) step(state, { kind: 'stored', piece, from: 'origin' }, 0);
-  const reads = step(state, { kind: 'lease', epoch: 1, spans: [{ start: 0, end: 10 }] }, 0);
-  assert.deepEqual(
-    reads.flatMap((effect) => (effect.kind === 'read' ? [effect.pieces] : [])),
-    [
-      { start: 0, end: 3 },
-      { start: 5, end: 7 },
-      { start: 8, end: 10 },
-    ],
-  );
-});
-
-test('an abandoned blob is neither read nor asked for', () => {
-  const world = new SwarmWorld({ seed: 1, hosts: 1, pieces: 10 });
-  const { state } = firstHost(world);
-  step(state, { kind: 'abandon', pieces: { start: 0, end: 10 } }, 0);
-  const effects = step(state, { kind: 'lease', epoch: 1, spans: [{ start: 0, end: 10 }] }, 0);
-  assert.deepEqual(effects, [{ kind: 'leaseDone', epoch: 1, error: undefined }]);
 });
 
 test('the same events with the same seed give the same decisions', () => {
@@ -210,7 +109,7 @@ test('pieces that only this host holds are unsent until they were sent, or anoth
   const world = new SwarmWorld({ seed: 1, hosts: 3, pieces: 3 });
   const [self, near, far] = world.hosts.map(({ info }) => info);
   assert.ok(self && near && far);
-  const { map } = firstHost(world).state;
+  const { map } = world.first.state;
   const state = createSwarmState({ self: self.id, map, held: Bitfield.full(3), rngSeed: 1 });
   const unsent = (peer: PeerInfo, ...sent: number[]) =>
     hasUnsent(state, peer.id, (piece) => sent.includes(piece));
@@ -291,7 +190,7 @@ test('whatever happens in whatever order: what is asked adds up, and nothing hel
     fc.record({ kind: fc.constant('tick') }),
   );
   const run = (commands: readonly Command[]): void => {
-    const { state } = firstHost(new SwarmWorld({ seed: 1, hosts: 1, pieces: 40 }));
+    const { state } = new SwarmWorld({ seed: 1, hosts: 1, pieces: 40 }).first;
     let nowMs = 0;
     for (const { pieces, start, end, ...rest } of commands) {
       nowMs += 300;

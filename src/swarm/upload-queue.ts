@@ -304,7 +304,6 @@ function addSwarm(queue: UploadQueue, snapshot: SnapshotId): SwarmSends {
   const sends = {
     bytes: Number.isFinite(bytes) ? bytes : 0,
     active: 0,
-    beginners: 0,
     counts: new Uint8Array(64),
   };
   queue.swarms.set(snapshot, sends);

@@ -171,6 +171,10 @@ export class SwarmWorld {
     if (!this.done) this.at(250, () => this.#tick());
   }
 
+  get first(): Host {
+    return this.hosts[0] as Host;
+  }
+
   get done(): boolean {
     return this.hosts.every((host) => !host.alive || host.state.held.isFull);
   }
