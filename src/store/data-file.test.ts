@@ -1,14 +1,16 @@
 import assert from 'node:assert/strict';
 import { type EventEmitter, once } from 'node:events';
 import { fstatSync } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { DataFile } from './data-file.ts';
 
 async function dataFile(context: TestContext) {
-  const handle = await open(join(tmpdir(), `anax-data-${process.pid}-${context.name.length}`), 'w');
+  const path = join(tmpdir(), `anax-data-${process.pid}-${context.name.length}`);
+  const handle = await open(path, 'w');
+  await rm(path);
   // A FileHandle is an EventEmitter; its types don't say so.
   const closed = once(handle as unknown as EventEmitter, 'close');
   return { data: new DataFile(handle), fd: handle.fd, closed };
